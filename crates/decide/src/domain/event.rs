@@ -1,0 +1,168 @@
+//! Facts that came in. The pipeline takes one at a time and drains it fully before the next.
+
+use std::fmt;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use super::calendar::SessionHours;
+use super::ids::{ClientOrderId, PositionId};
+use super::instrument::{Instrument, InstrumentId, Underlying};
+use super::money::{IndexPrice, Qty};
+use super::order::{Fill, OrderType};
+use super::tick::Tick;
+use super::time::Instant;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A trading day begins; daily counters start afresh.
+    SessionOpened {
+        /// Its hours and cut-offs.
+        hours: SessionHours,
+    },
+    /// An instrument is known from here on, in the slot it carries.
+    Listed {
+        /// Its terms today.
+        instrument: Instrument,
+    },
+    /// The market moved.
+    Tick(Tick),
+    /// A time that somebody asked for has come.
+    Timer,
+    /// The venue said something about one of our orders.
+    Order(OrderEvent),
+    /// The exchange settled every contract of one series in one step on one value (P30).
+    Settled {
+        /// Whose options.
+        underlying: Underlying,
+        /// Which series.
+        expiry: NaiveDate,
+        /// Final settlement value.
+        value: IndexPrice,
+        /// Where the value came from.
+        source: String,
+    },
+    /// The trading day is over; whatever is open now is unresolved.
+    SessionClosed {
+        /// The day.
+        day: NaiveDate,
+    },
+    /// A person acted.
+    Operator(OperatorCommand),
+}
+
+/// What a person may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "snake_case")]
+pub enum OperatorCommand {
+    /// No new entries until resumed.
+    Pause,
+    /// Entries allowed again.
+    Resume,
+    /// Close everything.
+    FlattenAll,
+    /// Close one position.
+    Close {
+        /// Which one.
+        position: PositionId,
+    },
+}
+
+/// A report about one order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OrderEvent {
+    /// Which order.
+    pub id: ClientOrderId,
+    /// What it trades.
+    pub instrument: InstrumentId,
+    /// What was said.
+    pub report: OrderReport,
+}
+
+/// What a venue can say about an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "report", rename_all = "snake_case")]
+pub enum OrderReport {
+    /// The venue has it.
+    Accepted,
+    /// The stop's trigger traded.
+    Triggered,
+    /// An execution.
+    Filled(Fill),
+    /// A modification took effect.
+    Modified {
+        /// Number of the modification, starting at 1.
+        version: u8,
+        /// Type and prices now in force.
+        order_type: OrderType,
+        /// Quantity now in force.
+        qty: Qty,
+    },
+    /// A modification was refused; the order is as before.
+    ModifyRefused {
+        /// Number of the modification.
+        version: u8,
+        /// Why.
+        refusal: VenueRefusal,
+    },
+    /// The order was taken back.
+    Cancelled {
+        /// Units executed before.
+        filled: Qty,
+    },
+    /// A cancellation was refused.
+    CancelRefused {
+        /// Why.
+        refusal: VenueRefusal,
+    },
+    /// The order was refused.
+    Rejected {
+        /// Why.
+        refusal: VenueRefusal,
+    },
+    /// No answer came in time.
+    Unanswered {
+        /// Since when.
+        since: Instant,
+    },
+    /// Proof that the order never reached the venue.
+    ProvenAbsent,
+}
+
+/// Why a venue refuses.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VenueRefusal {
+    /// The market is closed.
+    MarketClosed,
+    /// Price is not a multiple of the tick.
+    TickSize,
+    /// Quantity is not a multiple of the lot.
+    LotSize,
+    /// Quantity above the freeze limit.
+    FreezeQuantity,
+    /// Limit price outside the day's price band.
+    PriceBand,
+    /// A stop whose trigger is on the wrong side of the market.
+    TriggerSide,
+    /// The contract has expired.
+    Expired,
+    /// A change to an order that is not open any more, or is unknown.
+    NotOpen,
+    /// More modifications than one order may have.
+    ModificationLimit,
+    /// An id was used twice.
+    DuplicateId,
+    /// Anything else, in the venue's words.
+    Other(String),
+}
+
+impl fmt::Display for VenueRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            VenueRefusal::Other(text) => f.write_str(text),
+            known => write!(f, "{known:?}"),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The outside of scalper: everything that can wait, fail or tell the time. Decisions live in `scalper-decide`.
+
+pub mod backtest;

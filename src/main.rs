@@ -1,0 +1,2 @@
+//! The one binary: parses arguments and hands over.
+fn main() {}
