@@ -4,4 +4,6 @@
 #![deny(clippy::float_arithmetic)]
 
 pub mod domain;
+pub mod greeks;
+pub mod indicators;
 pub mod params;
