@@ -17,6 +17,12 @@ use crate::domain::Right;
 
 /// Largest difference between the price given and the price at the volatility found, points.
 pub const REPRICE_TOLERANCE: f64 = 1e-6;
+/// Farthest `ln(F/K)` that is solved: a strike 20 orders of magnitude away from the forward is no contract.
+const LOG_MONEYNESS_MAX: f64 = 46.0;
+/// Nearest `ln(F/K)` told apart from 0; the solver's own differences vanish below.
+const LOG_MONEYNESS_MIN: f64 = 1e-25;
+/// Smallest time value over `sqrt(F K)` that is solved.
+const NORMALISED_MIN: f64 = 1e-250;
 /// Share of the larger leg below which a time value is worked out with 31 digits.
 const RESOLVE_EXACTLY_BELOW: f64 = 1e-6;
 
@@ -122,8 +128,14 @@ pub(super) fn solve(market: &Market, right: Right, strike: f64, price: f64) -> R
     if time_value == 0.0 {
         return Err(IvRefusal::AtIntrinsic);
     }
-    let log_moneyness = market.log_moneyness(strike);
+    let log_moneyness = match market.log_moneyness(strike) {
+        small if small.abs() < LOG_MONEYNESS_MIN => 0.0,
+        other => other,
+    };
     let normalised = time_value / (asset.sqrt() * bond.sqrt());
+    if !(log_moneyness.abs() <= LOG_MONEYNESS_MAX && normalised >= NORMALISED_MIN) {
+        return Err(IvRefusal::NotConverged);
+    }
     let deviation = ImpliedBlackVolatilityNormalised::builder()
         .log_moneyness(log_moneyness)
         .normalised_price(normalised)

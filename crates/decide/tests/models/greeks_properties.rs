@@ -22,7 +22,7 @@ fn anything() -> impl Strategy<Value = f64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
 
     /// F-88: whatever goes in, a number or a typed refusal comes out, and it comes out at once.
     #[test]
@@ -38,6 +38,33 @@ proptest! {
                     prop_assert!(value.is_finite(), "{:?}", got);
                 }
                 prop_assert!(iv > 0.0);
+            }
+        }
+    }
+
+    /// Prices anywhere between their bounds, for strikes up to 20 orders of magnitude away: solved, or refused by name. In
+    /// the range of real contracts (strike within a factor of 2.7, price not at its bounds) always solved.
+    #[test]
+    fn f88_every_price_between_its_bounds_is_solved_or_refused(
+        model in models(), log_moneyness in prop_oneof![-46.0..46.0_f64, -1.0..1.0_f64, -1e-9..1e-9_f64],
+        share in prop_oneof![-300.0..0.0_f64, -12.0..-1e-9_f64], from_above in any::<bool>(),
+        log_t in -27.0..4.0_f64, rate in -0.5..0.5_f64, dividend in -0.5..0.5_f64,
+    ) {
+        let (spot, t_years) = (25_000.0, log_t.exp());
+        let strike = spot * log_moneyness.exp();
+        let pricer = Pricer::new(model, spot, t_years, rate, dividend).unwrap();
+        for right in RIGHTS {
+            let discount = (-rate * t_years).exp();
+            let asset = spot * if model == Model::Black76 { discount } else { (-dividend * t_years).exp() };
+            let (low, high) = (pricer.lower_bound(right, strike), if right == Right::Call { asset } else { strike * discount });
+            let part = 10.0_f64.powf(share) * (high - low);
+            let price = if from_above { high - part } else { low + part };
+            let is_real = log_moneyness.abs() < 1.0
+                && (asset / (strike * discount)).ln().abs() < 1.0
+                && (1e-9..1.0 - 1e-9).contains(&((price - low) / (high - low)));
+            match pricer.solve(right, strike, price) {
+                Ok(got) => prop_assert!((got.price - price).abs() <= 1e-6 + 1e-12 * high.max(asset), "{:?} against {}", got, price),
+                Err(refusal) => prop_assert!(!is_real, "{} for {} of {}..{}", refusal, price, low, high),
             }
         }
     }
@@ -108,6 +135,17 @@ proptest! {
             prop_assert!(close(got.theta, theta, 1e-4, 1e-1), "theta {} against {}", got.theta, theta);
             prop_assert!(close(got.rho, rho, 1e-4, 1e-2), "rho {} against {}", got.rho, rho);
         }
+    }
+}
+
+/// The solver's own differences vanish for a strike this near the forward; the answer is the one at the money.
+#[test]
+fn a_forward_a_hair_from_the_strike_is_solved_as_at_the_money() {
+    let hair = Pricer::new(Model::BlackScholes, 25_000.0, 1e-3, 1e-40, 0.0).unwrap();
+    let at_the_money = Pricer::new(Model::BlackScholes, 25_000.0, 1e-3, 0.0, 0.0).unwrap();
+    for price in [0.05, 37.5, 900.0] {
+        let [near, exact] = [hair, at_the_money].map(|p| p.implied_vol(Right::Call, 25_000.0, price).unwrap());
+        assert!(close(near, exact, 1e-12, 0.0), "{near} against {exact}");
     }
 }
 
