@@ -2,7 +2,7 @@
 //!
 //! Two models: [`Model::Black76`] on the forward, which decisions use, and [`Model::BlackScholes`] on the spot, for
 //! comparison with brokers' figures. Time is ACT/365 to the second ([`time`]), the forward has a named source
-//! ([`forward`]), and a contract's figures carry a [`Confidence`]. What cannot be computed is a typed refusal, never NaN.
+//! ([`mod@forward`]), and a contract's figures carry a [`Confidence`]. What cannot be computed is a typed refusal, never NaN.
 //!
 //! Units: prices, spot, forward and strike in index points; rates, yields and volatilities absolute per year (0.065,
 //! 0.12); vega per 1.00 of volatility, theta per year (negative while value decays), rho per 1.00 of rate.
