@@ -1,3 +1,3 @@
-//! Replays a tape through the decision core and tells what came of it.
+//! Replays a market through the decision core and tells what came of it.
 
 pub mod result;

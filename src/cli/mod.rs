@@ -1,0 +1,3 @@
+//! One file per verb: it parses, calls one function and prints.
+
+pub mod greeks;
