@@ -3,6 +3,7 @@
 //! Rooms in reading order: [`domain`] holds the words, [`indicators`] and [`greeks`] the models.
 #![deny(clippy::float_arithmetic)]
 
+pub mod capital_allocator;
 pub mod domain;
 pub mod params;
 pub mod tick_cache;
