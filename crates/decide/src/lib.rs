@@ -5,5 +5,6 @@
 
 pub mod capital_allocator;
 pub mod domain;
+pub mod entry_guard;
 pub mod params;
 pub mod tick_cache;

@@ -357,11 +357,14 @@ fn budget(a: &CapitalAllocator, fees: i64) -> i64 {
     let base = a.balance().unwrap().paise() - a.written_off_total().paise();
     match a.params.sizing {
         Sizing::RiskPercent => {
-            let bps = match base {
-                ..=7_500_000 => 500,
-                ..=15_000_000 => 350,
-                ..=30_000_000 => 300,
-                _ => 250,
+            let bps = if base <= 7_500_000 {
+                500
+            } else if base <= 15_000_000 {
+                350
+            } else if base <= 30_000_000 {
+                300
+            } else {
+                250
             };
             base * bps / 10_000
         }
