@@ -6,5 +6,7 @@
 pub mod capital_allocator;
 pub mod domain;
 pub mod entry_guard;
+pub mod greeks;
+pub mod indicators;
 pub mod params;
 pub mod tick_cache;
