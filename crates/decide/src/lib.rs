@@ -4,6 +4,7 @@
 #![deny(clippy::float_arithmetic)]
 
 pub mod capital_allocator;
+pub mod chain_analyzer;
 pub mod domain;
 pub mod entry_guard;
 pub mod greeks;
