@@ -1,7 +1,7 @@
 //! Capital: how many lots one trade may buy, and who has which rupee meanwhile. Every rupee is free, held,
 //! committed or written off, and never two of them at once.
 //!
-//! [`sizing`] finds the lots, the allocator here keeps the books. Amounts count at cost: an open position is worth
+//! `sizing` finds the lots, the allocator here keeps the books. Amounts count at cost: an open position is worth
 //! what was paid for it until it is sold, so the balance moves with realised results and charges only.
 
 mod sizing;

@@ -2,6 +2,7 @@
 
 mod choice;
 mod filters;
+mod properties;
 mod recorded;
 mod strike_finding;
 

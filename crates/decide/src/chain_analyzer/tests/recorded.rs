@@ -7,6 +7,7 @@ use super::*;
 use crate::greeks::ForwardSource;
 
 /// A recorded file, or `None` with a note when the data is not on this machine.
+#[allow(clippy::disallowed_types, reason = "tests read recorded markets from disk; the core does not")]
 fn recorded(test: &str, path: &str) -> Option<Vec<BTreeMap<String, String>>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the crate lies in crates/");
     let data: PathBuf = root.join("../shared/data");
