@@ -66,9 +66,7 @@ impl Next<&Bar> for Adx {
 
     fn next(&mut self, bar: &Bar) -> Option<AdxValue> {
         let range = self.range.next(bar);
-        let Some(previous) = self.previous.replace(*bar) else {
-            return None;
-        };
+        let previous = self.previous.replace(*bar)?;
         let up = bar.high() - previous.high();
         let down = previous.low() - bar.low();
         let plus = self.plus_dm.next(if up > down && up > 0.0 { up } else { 0.0 });
@@ -77,7 +75,9 @@ impl Next<&Bar> for Adx {
         if let (Some(plus), Some(minus), Some(average_range)) = (plus, minus, average_range)
             && average_range > 0.0
         {
-            self.di = Some((100.0 * plus / average_range, 100.0 * minus / average_range));
+            // Movement never exceeds range; only rounding can say so.
+            let index = |movement: f64| 100.0 * (movement / average_range).min(1.0);
+            self.di = Some((index(plus), index(minus)));
         }
         if let Some((plus, minus)) = self.di {
             let sum = plus + minus;

@@ -211,11 +211,11 @@ mod tests {
         TimeOfDay::hm(hour, minute).unwrap()
     }
 
-    fn hours(day: u32, windows: &[((u32, u32), (u32, u32))]) -> SessionHours {
+    fn hours(day: u32, windows: &[[TimeOfDay; 2]]) -> SessionHours {
         let late = t(15, 20);
         SessionHours {
             day: NaiveDate::from_ymd_opt(2026, 1, day).unwrap(),
-            windows: windows.iter().map(|(o, c)| Window { open: t(o.0, o.1), close: t(c.0, c.1) }).collect(),
+            windows: windows.iter().map(|&[open, close]| Window { open, close }).collect(),
             index_continuous_close: t(15, 30),
             cutoffs: Cutoffs {
                 no_new_entry: late,
@@ -228,7 +228,7 @@ mod tests {
     }
 
     fn regular(day: u32) -> SessionHours {
-        hours(day, &[((9, 15), (15, 30))])
+        hours(day, &[[t(9, 15), t(15, 30)]])
     }
 
     fn at(hours: &SessionHours, hour: u32, minute: u32, millis: i64) -> Instant {
@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn f83_bars_are_anchored_at_the_open_and_cut_by_the_close() {
-        let day = hours(12, &[((9, 15), (10, 7)), ((11, 30), (12, 30))]);
+        let day = hours(12, &[[t(9, 15), t(10, 7)], [t(11, 30), t(12, 30)]]);
         let mut bars = BarBuilder::new(Timeframe::M15);
         bars.open_session(&day);
         assert_eq!(bars.on_tick(at(&day, 9, 14, 59_999), 1.0, None), TickFit::OutOfSession);

@@ -10,6 +10,8 @@ use serde::Serialize;
 pub const MAX_ROUNDS: usize = 20;
 /// Largest move of a centroid, in mean ATRs, that counts as standing still.
 pub const STILL: f64 = 0.001;
+/// A window whose largest and smallest value differ by no more than this share has no clusters, only rounding.
+pub const NO_SPREAD: f64 = 1e-9;
 
 /// Volatility of the newest bar against its window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -34,7 +36,7 @@ pub fn regime_of(newest: f64, window: impl ExactSizeIterator<Item = f64> + Clone
         high = high.max(value);
         sum += value;
     }
-    if high <= low {
+    if high - low <= NO_SPREAD * high {
         return Regime::Medium;
     }
     let mean = sum / count;
@@ -91,5 +93,10 @@ mod tests {
     fn a_window_without_spread_is_medium() {
         assert_eq!(regime_of(5.0, [5.0; 50].into_iter()), Regime::Medium);
         assert_eq!(regime_of(0.0, [0.0; 50].into_iter()), Regime::Medium);
+        assert_eq!(
+            regime_of(5.0, [5.0, 5.000_000_000_000_001, 5.0].into_iter()),
+            Regime::Medium,
+            "rounding is no spread"
+        );
     }
 }

@@ -41,7 +41,7 @@ impl Next<&Bar> for Rsi {
         if let (Some(gain), Some(loss)) = (gain, loss)
             && gain + loss > 0.0
         {
-            self.value = Some(100.0 * gain / (gain + loss));
+            self.value = Some(100.0 * (gain / (gain + loss)));
         }
         self.value
     }

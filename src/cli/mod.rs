@@ -1,0 +1,3 @@
+//! The verbs of the command line: one file per verb; a verb parses, calls, prints.
+
+pub mod greeks;
