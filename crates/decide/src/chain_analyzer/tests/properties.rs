@@ -30,29 +30,70 @@ fn any_quote(limit: i32) -> impl Strategy<Value = Quote> {
     })
 }
 
-/// A sound chain in which some quotes are replaced by anything at all.
+/// One thing that can be wrong with an otherwise sound quote.
+#[derive(Debug, Clone)]
+enum Flaw {
+    Replaced(Option<Quote>),
+    Source(TickSource),
+    Age(i64),
+    Oi(Option<i64>),
+    Flags(u16),
+    NoBook,
+    NoBid,
+    HalfSpread(i32),
+}
+
+fn any_flaw() -> impl Strategy<Value = Flaw> {
+    prop_oneof![
+        proptest::option::of(any_quote(60_000)).prop_map(Flaw::Replaced),
+        any_source().prop_map(Flaw::Source),
+        (-500i64..3_000).prop_map(Flaw::Age),
+        proptest::option::of(0i64..100_000).prop_map(Flaw::Oi),
+        (0u16..64).prop_map(Flaw::Flags),
+        Just(Flaw::NoBook),
+        Just(Flaw::NoBid),
+        (-20i32..400).prop_map(Flaw::HalfSpread),
+    ]
+}
+
+fn inflict(slot: &mut Option<Quote>, flaw: Flaw) {
+    let Some(quote) = slot.as_mut() else { return };
+    match flaw {
+        Flaw::Replaced(other) => *slot = other,
+        Flaw::Source(source) => quote.source = source,
+        Flaw::Age(millis) => quote.received_at = now().at - Age::from_millis(millis),
+        Flaw::Oi(oi) => quote.oi = oi.map(Qty::new),
+        Flaw::Flags(flags) => quote.flags = TickFlags(flags),
+        Flaw::NoBook => (quote.bid, quote.ask) = (None, None),
+        Flaw::NoBid => quote.bid = None,
+        Flaw::HalfSpread(half) => {
+            let side = |paise: i64| Some(BookLevel { price: paise.max(5) as i32, qty: 65 });
+            (quote.bid, quote.ask) = (side(quote.ltp_paise - i64::from(half)), side(quote.ltp_paise + i64::from(half)));
+        }
+    }
+}
+
+/// A sound chain with flaws; those at the money matter most, so half of them fall there.
 fn any_chain() -> impl Strategy<Value = ChainSnapshot> {
-    let broken = prop::collection::vec((0usize..54, proptest::option::of(any_quote(60_000))), 0..30);
-    let spot = prop_oneof![8 => Just(None), 1 => any_quote(3_000_000).prop_map(Some)];
-    let future = prop_oneof![3 => Just(None), 1 => any_quote(3_000_000).prop_map(Some)];
-    (25_100i64..26_200, -60.0f64..60.0, broken, spot, future, 1i64..6_000).prop_map(
-        |(level, basis, broken, spot, future, minutes)| {
-            let mut chain = chain(level, level as f64 + basis);
-            for (place, quote) in broken {
-                chain.legs[place].quote = quote;
-            }
-            if spot.is_some() {
-                chain.spot = spot;
-            }
-            chain.future = future.map(|quote| (expiry(), quote));
-            chain.expires_at = now().at + Age::from_mins(minutes);
-            chain
-        },
-    )
+    let place = prop_oneof![0usize..54, 20usize..34];
+    let flaws = prop::collection::vec((place, any_flaw()), 0..12);
+    let spot = prop_oneof![12 => Just(None), 1 => any_quote(3_000_000).prop_map(Some)];
+    let future = prop_oneof![6 => Just(None), 1 => any_quote(3_000_000).prop_map(Some)];
+    (25_500i64..25_850, -60.0f64..60.0, flaws, spot, future).prop_map(|(level, basis, flaws, spot, future)| {
+        let mut chain = chain(level, level as f64 + basis);
+        for (place, flaw) in flaws {
+            inflict(&mut chain.legs[place].quote, flaw);
+        }
+        if spot.is_some() {
+            chain.spot = spot;
+        }
+        chain.future = future.map(|quote| (expiry(), quote));
+        chain
+    })
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
     #[test]
     fn a_pick_keeps_every_filter_and_every_candidate_is_accounted_for(
