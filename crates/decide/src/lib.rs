@@ -5,3 +5,4 @@
 
 pub mod domain;
 pub mod params;
+pub mod venue_sim;
