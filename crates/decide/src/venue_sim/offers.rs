@@ -59,15 +59,19 @@ pub(super) fn offers(
         });
         return offers;
     }
-    // A crossed book is priced from its worse side, and no level beats the one before it.
-    let mut floor = own[0].premium();
-    if !opposite[0].is_empty() {
-        floor = worse(side, floor, opposite[0].premium());
-    }
+    // A crossed book is priced from its worse side.
+    let floor = if opposite[0].is_empty() { own[0] } else { opposite[0] };
+    let mut before: Option<Premium> = None;
     for level in own.iter().take_while(|level| !level.is_empty()) {
-        floor = worse(side, floor, level.premium());
+        let price = level.premium();
+        // A level that is not beyond the one before it is a fault of the data, not another offer.
+        if before.is_some_and(|before| !is_worse(side, price, before)) {
+            continue;
+        }
+        before = Some(price);
+        let shown = worse(side, floor.premium(), price);
         offers.push(Offer {
-            price: against_us(side, floor, terms.tick, model.slippage_ticks),
+            price: against_us(side, shown, terms.tick, model.slippage_ticks),
             free: (model.takeable(level.quantity(), terms.lot) - ledger.taken_at(side, *level)).max(Qty::ZERO),
             source: Source::Level(*level),
         });

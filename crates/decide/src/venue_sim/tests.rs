@@ -379,6 +379,67 @@ fn a_crossed_book_is_priced_from_its_worse_side() {
 }
 
 #[test]
+fn a_level_listed_twice_is_offered_once() {
+    let mut bench = Bench::new(BASE);
+    bench.buy(0, 9, limit("105"));
+    bench.tick(book(200, "100", &[("100", 5)], &[("100.05", 2), ("100.05", 2), ("100", 3), ("100.10", 1)]));
+    assert_eq!(bench.said(), ["accepted", "2@100.05", "1@100.10"]);
+}
+
+#[test]
+fn commands_arrive_one_by_one_at_their_own_time() {
+    let mut bench = Bench::new(BASE);
+    let id = bench.buy(0, 1, limit("90"));
+    bench.modify(100, id, 1, 2, limit("91"));
+    bench.until(249);
+    assert_eq!(bench.said(), ["accepted"]);
+    assert_eq!(bench.venue.wake_at(), Some(ms(250)));
+    bench.until(250);
+    assert_eq!(bench.said(), ["modified 1"]);
+    assert_eq!(bench.venue.wake_at(), None);
+}
+
+#[test]
+fn an_order_that_arrived_ahead_of_a_tick_still_does_not_meet_an_older_one() {
+    // P25, even when the driver advances further than its ticks.
+    let mut bench = Bench::new(BASE);
+    bench.buy(0, 1, limit("105"));
+    bench.until(1_000);
+    bench.tick(touch(149, "100", "99.95", "100.05"));
+    assert_eq!(bench.said(), ["accepted"]);
+    bench.tick(touch(151, "100", "99.95", "100.05"));
+    assert_eq!(bench.said(), ["1@100.05"]);
+}
+
+#[test]
+fn an_instrument_without_orders_is_left_alone_again_after_each_kind_of_end() {
+    let mut bench = Bench::new(BASE);
+    let live = |bench: &Bench| bench.venue.slots[CONTRACT.slot()].live;
+    bench.buy(0, 1, limit("105"));
+    bench.buy(0, 1, limit("100.02"));
+    assert_eq!(live(&bench), 2);
+    bench.tick(touch(200, "100", "99.95", "100.05"));
+    assert_eq!(live(&bench), 0, "filled and refused");
+    let id = bench.buy(200, 1, limit("99"));
+    bench.until(400);
+    assert_eq!(live(&bench), 1);
+    bench.cancel(400, id);
+    bench.until(600);
+    assert_eq!(live(&bench), 0, "cancelled");
+    bench.buy(600, 1, limit("99"));
+    bench.until(800);
+    bench.venue.settle(Underlying::Nifty, expiry(), ms(800), &mut bench.out);
+    assert_eq!(live(&bench), 0, "settled");
+    bench.venue.list(&contract(day()));
+    bench.buy(900, 1, limit("99"));
+    bench.until(1_100);
+    bench.buy(1_100, 1, limit("99"));
+    assert_eq!(live(&bench), 2);
+    bench.venue.close_session(ms(1_150), &mut bench.out);
+    assert_eq!(live(&bench), 0, "lapsed and never arrived");
+}
+
+#[test]
 fn inside_a_bar_sells_are_priced_from_its_low_and_buys_from_its_high_so_far() {
     let mut bench = Bench::new(BASE);
     bench.tick(point(0, "100", TickFlags::BAR_OPEN));
