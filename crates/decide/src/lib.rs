@@ -9,3 +9,4 @@ pub mod greeks;
 pub mod indicators;
 pub mod params;
 pub mod tick_cache;
+pub mod venue_sim;

@@ -1,7 +1,7 @@
 //! Life of one order as an enum. Facts from the venue may come late, twice or in any order; every permutation of
 //! one order's facts ends in the same state (P2, I5, I10), and unknown is a state of its own (L3, F-36).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -178,6 +178,10 @@ pub struct IllegalTransition {
 }
 
 /// An order and everything reported about it.
+///
+/// Reports are kept as a set of facts and the state is read off that set, so the sequence in which the facts came
+/// cannot matter. The one exception is [`OrderReport::ProvenAbsent`]: a conclusion drawn here, not a fact of the
+/// venue, and only possible while in doubt (I11).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Order {
     /// As decided, with the latest confirmed type and quantity.
@@ -187,14 +191,39 @@ pub struct Order {
     /// Where it stands.
     pub state: OrderState,
     fills: BTreeMap<TradeId, Fill>,
-    /// Highest modification the venue confirmed.
-    confirmed_version: u8,
+    /// Modifications the venue confirmed, by number.
+    confirmed: BTreeMap<u8, (OrderType, Qty)>,
+    /// Total quantities asked for by modifications, by number.
+    asked: BTreeMap<u8, Qty>,
+    /// Modifications the venue refused.
+    refused: BTreeSet<u8>,
+    /// The venue knows the order.
+    heard: bool,
+    triggered: bool,
+    cancelled: Option<Qty>,
+    rejected: Option<VenueRefusal>,
+    unanswered_since: Option<Instant>,
+    proven_absent: bool,
 }
 
 impl Order {
     /// An order that has just been sent.
     pub const fn sent(spec: OrderSpec, at: Instant) -> Order {
-        Order { spec, sent_at: at, state: OrderState::Sent { at }, fills: BTreeMap::new(), confirmed_version: 0 }
+        Order {
+            spec,
+            sent_at: at,
+            state: OrderState::Sent { at },
+            fills: BTreeMap::new(),
+            confirmed: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            refused: BTreeSet::new(),
+            heard: false,
+            triggered: false,
+            cancelled: None,
+            rejected: None,
+            unanswered_since: None,
+            proven_absent: false,
+        }
     }
 
     /// Units executed so far.
@@ -212,9 +241,10 @@ impl Order {
         self.fills.values()
     }
 
-    /// Units still open at the venue, or possibly so while in doubt; zero once terminal.
+    /// Units still open at the venue, or possibly so while in doubt or while a larger quantity is asked for; zero
+    /// once terminal.
     pub fn open_qty(&self) -> Qty {
-        if self.state.is_terminal() { Qty::ZERO } else { self.spec.qty - self.filled() }
+        if self.state.is_terminal() { Qty::ZERO } else { self.ceiling() - self.filled() }
     }
 
     /// Units the venue says were executed but whose fill has not arrived yet.
@@ -225,6 +255,22 @@ impl Order {
         }
     }
 
+    /// Notes that modification `version` with total quantity `qty` has been sent. A fill may overtake the
+    /// confirmation of the modification that made room for it; without this note it would look like executing more
+    /// than was ordered, and an order about to grow would look complete.
+    pub fn modification_sent(&mut self, version: u8, qty: Qty) {
+        self.asked.insert(version, qty);
+        self.state = self.standing();
+    }
+
+    /// The largest total quantity that can be in force at the venue.
+    fn ceiling(&self) -> Qty {
+        let latest = self.confirmed.last_key_value().map_or(0, |(version, _)| *version);
+        let pending =
+            self.asked.range(latest.saturating_add(1)..).filter(|(version, _)| !self.refused.contains(version));
+        pending.map(|(_, qty)| *qty).fold(self.spec.qty, Qty::max)
+    }
+
     fn illegal(&self, report: &OrderReport) -> IllegalTransition {
         IllegalTransition { id: self.spec.id, state: format!("{:?}", self.state), report: format!("{report:?}") }
     }
@@ -232,79 +278,97 @@ impl Order {
     /// The order after one more report. Repeated and late reports change nothing that is already known.
     ///
     /// # Errors
-    /// [`IllegalTransition`] when the report contradicts known facts: executed more than ordered, executed although
-    /// rejected, two different executions under one trade id.
+    /// [`IllegalTransition`] when the report contradicts known facts: executed more than ordered or more than a
+    /// cancellation counted, executed or cancelled although rejected, two different executions under one trade id, two
+    /// different outcomes of one modification, two different counts of one cancellation, proof of absence without
+    /// doubt.
     pub fn apply(mut self, report: &OrderReport) -> Result<Order, IllegalTransition> {
-        match report {
-            OrderReport::Accepted => self.evidence(false),
-            OrderReport::Triggered => self.evidence(true),
-            OrderReport::Unanswered { since } => {
-                if matches!(self.state, OrderState::Sent { .. }) {
-                    self.state = OrderState::InDoubt { since: *since };
-                }
-            }
-            OrderReport::ProvenAbsent => match self.state {
-                OrderState::InDoubt { .. } => self.state = OrderState::Absent,
-                OrderState::Absent => {}
-                _ => return Err(self.illegal(report)),
-            },
-            OrderReport::Filled(fill) => {
-                match self.fills.get(&fill.trade) {
-                    Some(known) if known == fill => return Ok(self),
-                    Some(_) => return Err(self.illegal(report)),
-                    None => {}
-                }
-                if matches!(self.state, OrderState::Rejected { .. }) || self.filled() + fill.qty > self.spec.qty {
-                    return Err(self.illegal(report));
-                }
-                self.fills.insert(fill.trade, *fill);
-                let triggered = self.spec.order_type.trigger().is_some();
-                self.evidence(triggered);
-                if self.filled() == self.spec.qty {
-                    self.state = OrderState::Filled;
-                }
-            }
-            OrderReport::Modified { version, order_type, qty } => {
-                self.evidence(false);
-                if *version > self.confirmed_version {
-                    self.confirmed_version = *version;
-                    self.spec.order_type = *order_type;
-                    if *qty < self.filled() {
-                        return Err(self.illegal(report));
-                    }
-                    self.spec.qty = *qty;
-                }
-            }
-            OrderReport::ModifyRefused { .. } | OrderReport::CancelRefused { .. } => self.evidence(false),
-            OrderReport::Cancelled { filled } => match self.state {
-                OrderState::Rejected { .. } => return Err(self.illegal(report)),
-                // An order that filled completely was not cancelled, whatever arrives later.
-                OrderState::Filled => {}
-                _ if self.filled() > *filled => return Err(self.illegal(report)),
-                _ => self.state = OrderState::Cancelled { filled: *filled },
-            },
-            OrderReport::Rejected { refusal } => match self.state {
-                OrderState::Sent { .. } | OrderState::InDoubt { .. } => {
-                    self.state = OrderState::Rejected { refusal: refusal.clone() };
-                }
-                OrderState::Working { .. } if self.fills.is_empty() => {
-                    self.state = OrderState::Rejected { refusal: refusal.clone() };
-                }
-                OrderState::Rejected { .. } => {}
-                _ => return Err(self.illegal(report)),
-            },
+        if !self.note(report) || self.is_contradictory() {
+            return Err(self.illegal(report));
         }
+        self.state = self.standing();
         Ok(self)
     }
 
-    /// The venue knows the order: ends waiting, doubt and even a proven absence, but never reopens an end.
-    fn evidence(&mut self, now_triggered: bool) {
-        match &mut self.state {
-            OrderState::Sent { .. } | OrderState::InDoubt { .. } | OrderState::Absent => {
-                self.state = OrderState::Working { triggered: now_triggered };
+    /// Adds a report to the facts; `false` when the same fact is already known differently.
+    fn note(&mut self, report: &OrderReport) -> bool {
+        match report {
+            OrderReport::Accepted => self.heard = true,
+            OrderReport::Triggered => {
+                self.heard = true;
+                self.triggered = true;
             }
-            OrderState::Working { triggered } => *triggered |= now_triggered,
-            OrderState::Filled | OrderState::Cancelled { .. } | OrderState::Rejected { .. } => {}
+            OrderReport::Unanswered { since } => {
+                self.unanswered_since = Some(self.unanswered_since.map_or(*since, |known| known.min(*since)));
+            }
+            OrderReport::ProvenAbsent => match self.state {
+                OrderState::InDoubt { .. } => self.proven_absent = true,
+                OrderState::Absent => {}
+                _ => return false,
+            },
+            OrderReport::Filled(fill) => {
+                self.heard = true;
+                return fill.qty > Qty::ZERO && *self.fills.entry(fill.trade).or_insert(*fill) == *fill;
+            }
+            OrderReport::Modified { version, order_type, qty } => {
+                self.heard = true;
+                let terms = (*order_type, *qty);
+                let agrees = *self.confirmed.entry(*version).or_insert(terms) == terms;
+                if let Some((_, (order_type, qty))) = self.confirmed.last_key_value() {
+                    self.spec.order_type = *order_type;
+                    self.spec.qty = *qty;
+                }
+                return agrees;
+            }
+            // A refused change says nothing about existence: the venue answers so for an unknown order as well.
+            OrderReport::ModifyRefused { version, .. } => {
+                self.refused.insert(*version);
+            }
+            OrderReport::CancelRefused { .. } => {}
+            OrderReport::Cancelled { filled } => {
+                self.heard = true;
+                return *self.cancelled.get_or_insert(*filled) == *filled;
+            }
+            OrderReport::Rejected { refusal } => {
+                // Two channels may word one rejection differently; which one is kept must not depend on the sequence.
+                let kept = self.rejected.take().map_or_else(|| refusal.clone(), |known| known.min(refusal.clone()));
+                self.rejected = Some(kept);
+            }
+        }
+        true
+    }
+
+    fn is_contradictory(&self) -> bool {
+        let (filled, ceiling) = (self.filled(), self.ceiling());
+        filled > ceiling
+            || self.cancelled.is_some_and(|counted| filled > counted || counted > ceiling)
+            || self.rejected.is_some() && (filled > Qty::ZERO || self.cancelled.is_some())
+            || self.refused.iter().any(|version| self.confirmed.contains_key(version))
+    }
+
+    /// The state that the known facts amount to.
+    fn standing(&self) -> OrderState {
+        if let Some(refusal) = &self.rejected {
+            return OrderState::Rejected { refusal: refusal.clone() };
+        }
+        let filled = self.filled();
+        // Nothing was left to cancel in an order that filled completely, whatever else is said.
+        if filled > Qty::ZERO && filled == self.ceiling() {
+            return OrderState::Filled;
+        }
+        if let Some(filled) = self.cancelled {
+            return OrderState::Cancelled { filled };
+        }
+        if self.heard {
+            let stop_executed = filled > Qty::ZERO && self.spec.order_type.trigger().is_some();
+            return OrderState::Working { triggered: self.triggered || stop_executed };
+        }
+        if self.proven_absent {
+            return OrderState::Absent;
+        }
+        match self.unanswered_since {
+            Some(since) => OrderState::InDoubt { since },
+            None => OrderState::Sent { at: self.sent_at },
         }
     }
 }
