@@ -162,9 +162,8 @@ pub(super) fn days(result: &BacktestResult) -> Vec<DayRow> {
         .days
         .iter()
         .map(|d| {
-            let count = |pick: fn(Money) -> bool| {
-                result.trades.iter().filter(|t| t.day == d.day && pick(t.net)).count()
-            };
+            let count =
+                |pick: fn(Money) -> bool| result.trades.iter().filter(|t| t.day == d.day && pick(t.net)).count();
             DayRow {
                 day: d.day,
                 wins: count(|net| net > Money::ZERO),

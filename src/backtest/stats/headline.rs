@@ -39,12 +39,9 @@ impl Headline {
         }
         let find = |name: &str| result.fill_models.iter().find(|row| row.model == name);
         match STAND_INS.into_iter().find_map(find) {
-            Some(row) => Headline {
-                model: row.model.to_owned(),
-                trades: row.trades,
-                net: Some(row.net),
-                covers_tables: false,
-            },
+            Some(row) => {
+                Headline { model: row.model.to_owned(), trades: row.trades, net: Some(row.net), covers_tables: false }
+            }
             None => Headline { model: String::new(), trades: 0, net: None, covers_tables: false },
         }
     }

@@ -15,7 +15,7 @@ mod ratios;
 mod trades;
 
 use chrono::NaiveDate;
-use scalper_decide::domain::{Instant, Money, Underlying};
+use scalper_decide::domain::{ChargeHeads, Instant, Money, Underlying};
 
 pub use drawdown::{Drawdown, max_drawdown, underwater};
 pub use groups::{DayRow, GroupRow, MonthRow};
@@ -100,6 +100,8 @@ pub struct Summary {
     pub draw_days: usize,
     /// Days with a net result below zero.
     pub losing_days: usize,
+    /// Charges of the closed round trips by head.
+    pub charge_heads: ChargeHeads,
     /// Charges of the closed round trips.
     pub charges: Money,
     /// Those charges in percent of the gross profit; `None` when gross is zero or negative.
@@ -191,7 +193,8 @@ fn summary(result: &BacktestResult) -> Summary {
     let opening = result.meta.opening_balance;
     let net: Money = trades.iter().map(|t| t.net).sum();
     let gross: Money = trades.iter().map(|t| t.gross).sum();
-    let charges: Money = trades.iter().map(|t| t.charges.total()).sum();
+    let charge_heads: ChargeHeads = trades.iter().map(|t| t.charges).sum();
+    let charges = charge_heads.total();
     let turnover: Money = trades.iter().map(|t| t.entry_price * t.qty + t.exit_price * t.qty).sum();
     let final_balance = opening + net;
     let books = result.days.last().map_or(final_balance, |d| d.closing_balance);
@@ -206,11 +209,10 @@ fn summary(result: &BacktestResult) -> Summary {
     };
     let (peak_capital, max_open) = trades::peak_capital(trades);
     let day_of = |d: &super::result::DayRecord| (d.day, d.net);
-    let (no_signal, rejected_signals) =
-        result.funnel.iter().fold((0, 0), |(none, rejected), row| match row.stage {
-            "signal_engine" => (none + row.count, rejected),
-            _ => (none, rejected + row.count),
-        });
+    let (no_signal, rejected_signals) = result.funnel.iter().fold((0, 0), |(none, rejected), row| match row.stage {
+        "signal_engine" => (none + row.count, rejected),
+        _ => (none, rejected + row.count),
+    });
     let count_days = |pick: fn(Money) -> bool| result.days.iter().filter(|d| pick(d.net)).count();
 
     Summary {
@@ -234,6 +236,7 @@ fn summary(result: &BacktestResult) -> Summary {
         winning_days: count_days(|n| n > Money::ZERO),
         draw_days: count_days(|n| n == Money::ZERO),
         losing_days: count_days(Money::is_negative),
+        charge_heads,
         charges,
         charges_pct_of_gross: if gross > Money::ZERO { percent(charges, gross) } else { None },
         charges_pct_of_turnover: percent(charges, turnover),

@@ -17,8 +17,8 @@ pub fn daily_returns(opening: Money, days: &[DayRecord]) -> Option<Vec<f64>> {
     let mut before = opening;
     days.iter()
         .map(|day| {
-            let result = (before > Money::ZERO)
-                .then(|| (day.closing_balance - before).as_rupees_f64() / before.as_rupees_f64());
+            let result =
+                (before > Money::ZERO).then(|| (day.closing_balance - before).as_rupees_f64() / before.as_rupees_f64());
             before = day.closing_balance;
             result
         })

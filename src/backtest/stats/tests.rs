@@ -111,10 +111,7 @@ fn the_deepest_drawdown_has_amount_percent_start_end_and_recovery() {
     assert_eq!(fall.recovered, Some(at(12, 12, 0)), "back at the peak is recovered; the later fall is smaller");
     near(fall.percent, 10.0);
     assert_eq!(max_drawdown(rs(100), &[(at(12, 10, 0), rs(100)), (at(12, 11, 0), rs(101))]), None);
-    assert_eq!(
-        underwater(rs(100), &equity).iter().map(|(_, m)| m.paise() / 100).collect::<Vec<_>>(),
-        [-10, -1, 0, -5]
-    );
+    assert_eq!(underwater(rs(100), &equity).iter().map(|(_, m)| m.paise() / 100).collect::<Vec<_>>(), [-10, -1, 0, -5]);
 }
 
 #[test]
@@ -192,10 +189,7 @@ fn trades_are_grouped_by_hour_weekday_expiry_strike_side_and_reason() {
     let want = |rows: &[(&str, usize)]| rows.iter().map(|(l, n)| ((*l).to_owned(), *n)).collect::<Vec<_>>();
     assert_eq!(shape(&s.hours), want(&[("09:00-09:59", 2), ("10:00-10:59", 2)]));
     assert_eq!(shape(&s.weekdays), want(&[("Monday", 3), ("Tuesday", 1)]));
-    assert_eq!(
-        shape(&s.expiry_distance),
-        want(&[("expiry day", 1), ("1 day", 1), ("7 days", 1), ("8-14 days", 1)])
-    );
+    assert_eq!(shape(&s.expiry_distance), want(&[("expiry day", 1), ("1 day", 1), ("7 days", 1), ("8-14 days", 1)]));
     // Index 25,640: the money is 25,650. Call 25,550 is two in, put 25,600 one out.
     assert_eq!(shape(&s.strike_distance), want(&[("ITM 2", 1), ("ATM", 1), ("OTM 1", 1), ("unknown", 1)]));
     assert_eq!(shape(&s.sides), want(&[("calls bought", 3), ("puts bought", 1)]));
