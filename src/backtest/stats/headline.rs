@@ -6,7 +6,7 @@ use super::super::result::{BacktestResult, FillModelRow};
 use super::percent;
 
 /// Name of the model that may never be the headline.
-pub const OPTIMISTIC: &str = "optimistic";
+const OPTIMISTIC: &str = "optimistic";
 
 /// Models that may stand in for an optimistic headline, the fairest first.
 const STAND_INS: [&str; 3] = ["base", "pessimistic", "stressed"];

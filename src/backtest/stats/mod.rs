@@ -277,7 +277,7 @@ fn index_changes(result: &BacktestResult) -> Vec<IndexChange> {
 }
 
 /// Minutes of a timeframe code such as `5m`; 0 for anything else.
-pub(crate) fn minutes_of(timeframe: &str) -> i64 {
+pub fn minutes_of(timeframe: &str) -> i64 {
     timeframe.strip_suffix('m').and_then(|m| m.parse().ok()).unwrap_or(0)
 }
 
