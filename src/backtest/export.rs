@@ -14,6 +14,7 @@ use scalper_decide::domain::{OrderPurpose, Premium};
 use tempfile::NamedTempFile;
 
 use super::result::BacktestResult;
+use super::stats::is_level;
 
 /// Header of `bars.csv`; other programs read it by these names.
 pub const BARS_HEADER: [&str; 13] = [
@@ -96,6 +97,11 @@ fn float(value: f64) -> String {
     if value.is_finite() { value.to_string() } else { String::new() }
 }
 
+/// An index level; empty when none was known.
+fn level(value: f64) -> String {
+    if is_level(value) { float(value) } else { String::new() }
+}
+
 fn maybe<T>(value: Option<T>, text: impl Fn(T) -> String) -> String {
     value.map_or_else(String::new, text)
 }
@@ -147,8 +153,8 @@ fn trades(r: &BacktestResult, out: &mut Out) -> csv::Result<()> {
             t.net.to_string(),
             t.mae.to_string(),
             t.mfe.to_string(),
-            float(t.index_at_entry),
-            float(t.index_at_exit),
+            level(t.index_at_entry),
+            level(t.index_at_exit),
             float(t.iv_pct),
             float(t.delta),
             t.on_synthesised.to_string(),

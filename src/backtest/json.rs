@@ -7,7 +7,7 @@ use scalper_decide::domain::{ChargeHeads, Instant, Money, Premium};
 use serde_json::{Map, Value, json};
 
 use super::result::{BacktestResult, TradeRecord, UnresolvedRecord};
-use super::stats::{DayRow, GroupRow, MONTH_TABLE_FROM_DAYS, Stats, Summary, TradeFigures, strike_steps};
+use super::stats::{DayRow, GroupRow, MONTH_TABLE_FROM_DAYS, Stats, Summary, TradeFigures, is_level, strike_steps};
 
 /// Version of the shape; the number grows when a key changes its meaning or goes away.
 pub const SCHEMA: &str = "scalper.backtest/1";
@@ -268,8 +268,8 @@ fn trade(t: &TradeRecord) -> Value {
         "net": rs(t.net),
         "mae": rs(t.mae),
         "mfe": rs(t.mfe),
-        "index_at_entry": num(Some(t.index_at_entry)),
-        "index_at_exit": num(Some(t.index_at_exit)),
+        "index_at_entry": Some(t.index_at_entry).filter(|i| is_level(*i)),
+        "index_at_exit": Some(t.index_at_exit).filter(|i| is_level(*i)),
         "iv_pct": num(Some(t.iv_pct)),
         "delta": num(Some(t.delta)),
         "on_synthesised": t.on_synthesised,
@@ -418,6 +418,10 @@ mod tests {
         }
         assert_eq!(value["summary"]["net"], json!(900.0));
         assert_eq!(value["trades"][0]["strikes_otm"], json!(0));
+        let mut blind = trade(1, 110, 100);
+        blind.index_at_entry = 0.0;
+        let value = object(&with_trades(vec![blind]));
+        assert!(value["trades"][0]["index_at_entry"].is_null() && value["trades"][0]["strikes_otm"].is_null());
         for seed in 0..300 {
             let text = object(&wild(seed)).to_string();
             assert!(serde_json::from_str::<Value>(&text).is_ok());

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use super::result::BacktestResult;
 use super::stats::{Headline, Stats};
-use crate::report::format::{day, signed};
+use crate::report::format::{day, plural, signed};
 
 /// Prints everything the replay says.
 ///
@@ -37,22 +37,24 @@ fn head(result: &BacktestResult, headline: &Headline, out: &mut impl Write) -> i
     let meta = &result.meta;
     writeln!(
         out,
-        "BACKTEST  {}  {} .. {} ({} trading days)  preset {}  fill model {}",
+        "BACKTEST  {}  {} .. {} ({})  preset {}  fill model {}",
         meta.title,
         day(meta.first_day),
         day(meta.last_day),
-        meta.days,
+        plural(meta.days, "trading day"),
         meta.preset,
         meta.fill_model
     )?;
     match (headline.covers_tables, headline.net) {
-        (true, Some(net)) => writeln!(out, "Net after charges: {} rupees over {} trades", signed(net), headline.trades),
+        (true, Some(net)) => {
+            writeln!(out, "Net after charges: {} rupees over {}", signed(net), plural(headline.trades, "trade"))
+        }
         (_, Some(net)) => writeln!(
             out,
-            "The tables below are the OPTIMISTIC replay, an upper bound. Headline ({}): {} rupees over {} trades",
+            "The tables below are the OPTIMISTIC replay, an upper bound. Headline ({}): {} rupees over {}",
             headline.model,
             signed(net),
-            headline.trades
+            plural(headline.trades, "trade")
         ),
         (_, None) => writeln!(
             out,

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use chrono::NaiveDate;
 use scalper_decide::domain::{Direction, Instant, Underlying};
 
-use super::format::{day as day_text, ist_clock, premium, signed};
+use super::format::{day as day_text, ist_clock, plural, premium, signed};
 use super::html::{Col, Grid, esc, gain, minus};
 use super::svg::{Axis, px};
 use super::words;
 use crate::backtest::result::{BacktestResult, BarRecord, TradeRecord};
-use crate::backtest::stats::minutes_of;
+use crate::backtest::stats::{is_level, minutes_of};
 
 /// Most charts in one report; it stays a few megabytes however long the run.
 const MOST_CHARTS: usize = 12;
@@ -20,8 +20,6 @@ const LEFT: f64 = 12.0;
 const RIGHT: f64 = 1076.0;
 const TOP: f64 = 18.0;
 const BOTTOM: f64 = 344.0;
-/// No index stands above this; a bar beyond it is not drawn.
-const HIGHEST_LEVEL: f64 = 1e9;
 /// Average width of a character of a label, pixels.
 const CHAR: f64 = 6.6;
 const LINE: f64 = 13.0;
@@ -76,7 +74,7 @@ fn one_day(result: &BacktestResult, day: NaiveDate, underlying: Underlying, sing
     } else {
         format!(
             "<div class=\"scroll\" tabindex=\"0\">{}</div>",
-            draw(&bars, &trades, &format!("{underlying} {} candles, {} trades", day_text(day), trades.len()))
+            draw(&bars, &trades, &format!("{underlying} {} candles, {}", day_text(day), plural(trades.len(), "trade")))
         )
     };
     let bars_text = if bars.is_empty() { String::new() } else { format!(", {timeframe} bars, time in IST") };
@@ -114,10 +112,6 @@ fn day_table(trades: &[(usize, &TradeRecord)]) -> String {
     grid.html()
 }
 
-fn is_level(value: f64) -> bool {
-    value.is_finite() && value > 0.0 && value < HIGHEST_LEVEL
-}
-
 fn drawable(bar: &BarRecord) -> bool {
     [bar.open, bar.high, bar.low, bar.close].into_iter().all(is_level)
 }
@@ -126,35 +120,44 @@ fn minute_of(at: Instant) -> f64 {
     f64::from(at.ist_time().secs()) / 60.0
 }
 
-/// Labels already on the chart, so that none is written over another.
-struct Labels(Vec<(f64, f64, f64, f64)>);
+/// Left, top, right, bottom.
+type Rect = (f64, f64, f64, f64);
+
+fn apart(a: Rect, b: Rect) -> bool {
+    a.2 < b.0 || a.0 > b.2 || a.3 < b.1 || a.1 > b.3
+}
+
+/// Keeps labels off each other and off marks, and off the bars where there is room.
+struct Labels {
+    taken: Vec<Rect>,
+    bars: Vec<Rect>,
+}
 
 impl Labels {
     /// A text near a point, above or below it; nothing when there is no room (the table under the chart has it).
     fn place(&mut self, x: f64, y: f64, up_first: bool, text: &str) -> String {
         let width = text.chars().count() as f64 * CHAR;
         let left = (x - width / 2.0).clamp(LEFT, RIGHT - width);
-        for away in [16.0, 30.0, 44.0, 58.0, 72.0] {
-            for up in [up_first, !up_first] {
-                let base = if up { y - away + 4.0 } else { y + away + 4.0 };
-                let rect = (left, base - LINE, left + width, base + 2.0);
-                let inside = rect.1 > TOP - 10.0 && rect.3 < BOTTOM;
-                let free = self.0.iter().all(|o| rect.2 < o.0 || rect.0 > o.2 || rect.3 < o.1 || rect.1 > o.3);
-                if inside && free {
-                    self.0.push(rect);
-                    return format!(
-                        "<text class=\"tag halo\" x=\"{}\" y=\"{}\">{text}</text>",
-                        px(left),
-                        px(base - 1.0)
-                    );
+        for off_bars in [true, false] {
+            for away in [16.0, 30.0, 44.0, 58.0, 72.0, 86.0, 100.0] {
+                for up in [up_first, !up_first] {
+                    let base = if up { y - away + 4.0 } else { y + away + 4.0 };
+                    let rect = (left, base - LINE, left + width, base + 2.0);
+                    let inside = rect.1 > TOP - 10.0 && rect.3 < BOTTOM;
+                    let free = self.taken.iter().all(|o| apart(rect, *o))
+                        && (!off_bars || self.bars.iter().all(|o| apart(rect, *o)));
+                    if inside && free {
+                        self.taken.push(rect);
+                        return format!(
+                            "<text class=\"tag halo\" x=\"{}\" y=\"{}\">{text}</text>",
+                            px(left),
+                            px(base - 1.0)
+                        );
+                    }
                 }
             }
         }
         String::new()
-    }
-
-    fn block(&mut self, x: f64, y: f64) {
-        self.0.push((x - 7.0, y - 7.0, x + 7.0, y + 7.0));
     }
 }
 
@@ -173,7 +176,14 @@ fn draw(bars: &[&BarRecord], trades: &[(usize, &TradeRecord)], label: &str) -> S
     svg.push_str(&grid(&x, &y, first, last));
     svg.push_str(&candles(bars, &x, &y, length));
     svg.push_str(&supertrend(bars, &x, &y, length));
-    svg.push_str(&marks(trades, &x, &y));
+    let bar_rects = bars
+        .iter()
+        .map(|b| {
+            let start = minute_of(b.start);
+            (x.at(start), y.at(b.high), x.at(start + length), y.at(b.low))
+        })
+        .collect();
+    svg.push_str(&marks(trades, &x, &y, bar_rects));
     svg.push_str("</svg>");
     svg
 }
@@ -250,15 +260,15 @@ fn supertrend(bars: &[&BarRecord], x: &Axis, y: &Axis, length: f64) -> String {
     format!("<path class=\"stu\" d=\"{up}\"/><path class=\"std\" d=\"{down}\"/>")
 }
 
-fn marks(trades: &[(usize, &TradeRecord)], x: &Axis, y: &Axis) -> String {
-    let mut labels = Labels(Vec::new());
+fn marks(trades: &[(usize, &TradeRecord)], x: &Axis, y: &Axis, bars: Vec<Rect>) -> String {
+    let mut labels = Labels { taken: Vec::new(), bars };
     let place = |at: Instant, level: f64| is_level(level).then(|| (x.at(minute_of(at)), y.at(level)));
     let points: Vec<_> = trades
         .iter()
         .map(|(n, t)| (*n, *t, place(t.decided_at, t.index_at_entry), place(t.exit_at, t.index_at_exit)))
         .collect();
     for (mx, my) in points.iter().flat_map(|(_, _, entry, exit)| [*entry, *exit]).flatten() {
-        labels.block(mx, my);
+        labels.taken.push((mx - 7.0, my - 7.0, mx + 7.0, my + 7.0));
     }
     let mut out = String::new();
     for (n, t, entry, exit) in points {
@@ -278,8 +288,8 @@ fn marks(trades: &[(usize, &TradeRecord)], x: &Axis, y: &Axis) -> String {
         }
         if let Some((ex, ey)) = entry {
             let (shape, up) = match t.direction {
-                Direction::Up => ("l5 10h-10z", false),
-                Direction::Down => ("l5 -10h-10z", true),
+                Direction::Up => ("l6 11h-12z", false),
+                Direction::Down => ("l6 -11h-12z", true),
             };
             out.push_str(&format!("<path class=\"mark\" d=\"M{} {}{shape}\"/>", px(ex), px(ey)));
             out.push_str(&labels.place(ex, ey, up, &n.to_string()));

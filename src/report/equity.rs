@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use scalper_decide::domain::{Instant, Money};
 
-use super::format::{ist_time, rupees, signed};
+use super::format::rupees;
 use super::html::minus;
 use super::svg::{Axis, px};
 use crate::backtest::result::BacktestResult;
@@ -52,13 +52,16 @@ impl DayAxis {
             if place % every != 0 {
                 continue;
             }
+            if x + DAY_LABEL > WIDTH {
+                continue;
+            }
             if *place > 0 {
                 out.push_str(&format!("<path class=\"grid\" d=\"M{} {}V{}\"/>", px(x), px(top), px(bottom)));
             }
             let label = day.format(if years { "%d %b %y" } else { "%d %b" });
             out.push_str(&format!(
                 "<text class=\"ax mid\" x=\"{}\" y=\"{}\">{label}</text>",
-                px(x + self.width / 2.0 * if every == 1 { 1.0 } else { every as f64 }.min(DAY_LABEL / self.width)),
+                px(x + if every == 1 { self.width } else { DAY_LABEL } / 2.0),
                 px(bottom + 18.0)
             ));
         }
@@ -113,7 +116,7 @@ pub(super) fn balance_chart(result: &BacktestResult) -> String {
          <circle class=\"dot\" cx=\"{RIGHT}\" cy=\"{}\" r=\"4\"/></svg>",
         rupees(opening),
         rupees(last),
-        value_axis(&axis, 42.0),
+        value_axis(&axis, 34.0),
         days.draw(top, bottom),
         steps(&days, &axis, opening.as_rupees_f64(), &result.equity),
         px(axis.at(last.as_rupees_f64())),
@@ -131,16 +134,7 @@ pub(super) fn drawdown_chart(result: &BacktestResult) -> String {
     let zero = px(axis.at(0.0));
     let mark = if low.is_negative() {
         let (x, y) = (days.at(low_at), axis.at(low.as_rupees_f64()));
-        let (anchor, dx) = if x > WIDTH / 2.0 { ("end", -8.0) } else { ("start", 8.0) };
-        format!(
-            "<circle class=\"dotdown\" cx=\"{}\" cy=\"{}\" r=\"4\"/><text class=\"ax {anchor} halo\" x=\"{}\" y=\"{}\">\u{25bc} {} on {}</text>",
-            px(x),
-            px(y),
-            px(x + dx),
-            px(y - 4.0),
-            minus(&signed(low)),
-            ist_time(low_at)
-        )
+        format!("<circle class=\"dotdown\" cx=\"{}\" cy=\"{}\" r=\"4\"/>", px(x), px(y))
     } else {
         String::new()
     };

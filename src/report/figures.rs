@@ -3,7 +3,8 @@
 use scalper_decide::domain::Money;
 
 use super::format::{
-    NOT_AVAILABLE, count, day, duration_or_na, ist_time, number, pct, premium, ratio, rupees, signed, signed_or_na,
+    NOT_AVAILABLE, count, day, duration_or_na, ist_time, number, pct, plural, premium, ratio, rupees, signed,
+    signed_or_na,
 };
 use crate::backtest::result::{BacktestResult, DataQuality};
 use crate::backtest::stats::Stats;
@@ -58,7 +59,7 @@ fn outcome(result: &BacktestResult, stats: &Stats) -> Vec<(String, String)> {
     rows.extend(s.index_changes.iter().map(|c| {
         row(
             &format!("{} over the period", c.underlying),
-            format!("{} ({} -> {})", pct(c.percent), number(c.first, 2), number(c.last, 2)),
+            format!("{} ({} to {})", pct(c.percent), number(c.first, 2), number(c.last, 2)),
         )
     }));
     rows
@@ -119,7 +120,7 @@ fn trades(result: &BacktestResult, stats: &Stats) -> Vec<(String, String)> {
     rows.extend(stats.sides.iter().map(|side| {
         row(
             &format!("{}{}", side.label[..1].to_uppercase(), &side.label[1..]),
-            format!("{} trades, {}, win rate {}", side.trades, signed(side.net), pct(side.win_pct)),
+            format!("{}, {}, win rate {}", plural(side.trades, "trade"), signed(side.net), pct(side.win_pct)),
         )
     }));
     rows

@@ -58,6 +58,11 @@ pub fn count(n: u64) -> String {
     group(&n.to_string())
 }
 
+/// A count with its noun: `1 trade`, `12 trades`.
+pub fn plural(n: usize, noun: &str) -> String {
+    format!("{} {noun}{}", count(n as u64), if n == 1 { "" } else { "s" })
+}
+
 /// A plain number with `decimals` places and Indian grouping; `n/a` when it is not finite.
 pub fn number(value: f64, decimals: usize) -> String {
     if !value.is_finite() {
@@ -166,6 +171,7 @@ mod tests {
 
     #[test]
     fn durations_and_times_read_in_ist() {
+        assert_eq!((plural(1, "trade"), plural(0, "trade")), ("1 trade".to_owned(), "0 trades".to_owned()));
         assert_eq!(duration(45), "45s");
         assert_eq!(duration(245), "4m 05s");
         assert_eq!(duration(3_725), "1h 02m");

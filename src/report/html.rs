@@ -60,10 +60,12 @@ pub(super) fn tone(amount: Money) -> &'static str {
 /// How a column is set.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Col {
-    /// Text.
+    /// Short text, on one line.
     Left,
     /// Numbers.
     Right,
+    /// Long text, wrapped.
+    Text,
 }
 
 /// A table whose cells are markup already.
@@ -85,6 +87,7 @@ impl Grid {
             .map(|((_, col), cell)| match col {
                 Col::Left => format!("<td>{cell}</td>"),
                 Col::Right => format!("<td class=\"n\">{cell}</td>"),
+                Col::Text => format!("<td class=\"t\">{cell}</td>"),
             })
             .collect()
     }

@@ -1,12 +1,12 @@
 //! Lists of the page: summary figures, trades, positions left open, why no trade, assumptions, data.
 
 use super::figures;
-use super::format::{NOT_AVAILABLE, count, day, duration, ist_clock, ist_time, number, pct, premium};
+use super::format::{NOT_AVAILABLE, count, day, duration, ist_clock, ist_time, number, pct, plural, premium};
 use super::html::{Col, Grid, esc, gain, gain_or_na, minus, plain};
 use super::svg::share_bar;
 use super::words;
 use crate::backtest::result::{BacktestResult, TradeRecord};
-use crate::backtest::stats::{Stats, percent, percent_of};
+use crate::backtest::stats::{Stats, is_level, percent, percent_of};
 
 /// Trades shown at once; the rest is folded away.
 const SHOWN_TRADES: usize = 200;
@@ -45,10 +45,10 @@ pub(super) fn trades(result: &BacktestResult) -> String {
             ("Got", Col::Right),
             ("Held", Col::Right),
             ("Why out", Col::Left),
-            ("Gross", Col::Right),
-            ("Charges", Col::Right),
             ("Net", Col::Right),
             ("Of premium", Col::Right),
+            ("Gross", Col::Right),
+            ("Charges", Col::Right),
             ("Worst open", Col::Right),
             ("Best open", Col::Right),
             ("Index in \u{2192} out", Col::Left),
@@ -63,8 +63,8 @@ pub(super) fn trades(result: &BacktestResult) -> String {
     let mut out = table(1, shown);
     if !folded.is_empty() {
         out.push_str(&format!(
-            "<details><summary>{} more trades</summary>{}</details>",
-            folded.len(),
+            "<details><summary>{}</summary>{}</details>",
+            plural(folded.len(), "more trade"),
             table(SHOWN_TRADES + 1, folded)
         ));
     }
@@ -85,16 +85,21 @@ fn trade_row(n: usize, t: &TradeRecord) -> [String; 19] {
         format!("{}{bar_mark}", premium(t.exit_price)),
         duration(t.exit_at.age_of(t.entry_at).secs()),
         format!("<span title=\"{}\">{}</span>", words::exit_reason(t.reason), words::spelled(t.reason.code())),
-        plain(t.gross),
-        plain(t.charges.total()),
         gain(t.net),
         minus(&pct(percent(t.net, t.entry_price * t.qty))),
+        plain(t.gross),
+        plain(t.charges.total()),
         plain(t.mae),
         plain(t.mfe),
-        format!("{} \u{2192} {}", level(t.index_at_entry), level(t.index_at_exit)),
+        format!("{} \u{2192} {}", index(t.index_at_entry), index(t.index_at_exit)),
         level(t.iv_pct),
         minus(&level(t.delta)),
     ]
+}
+
+/// An index level; `n/a` when none was known.
+fn index(level: f64) -> String {
+    if is_level(level) { number(level, 2) } else { NOT_AVAILABLE.to_owned() }
 }
 
 /// A model's number; one that is absurdly large is a fault of its source and would only widen the table.
@@ -153,8 +158,8 @@ pub(super) fn funnel(result: &BacktestResult, stats: &Stats) -> String {
         ("Count", Col::Right),
         ("", Col::Left),
         ("Share", Col::Right),
-        ("Meaning", Col::Left),
-        ("First case", Col::Left),
+        ("Meaning", Col::Text),
+        ("First case", Col::Text),
     ]);
     for row in &result.funnel {
         let part = percent_of(row.count, all);

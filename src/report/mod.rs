@@ -42,8 +42,13 @@ pub fn render(result: &BacktestResult) -> String {
     if !result.equity.is_empty() {
         let charts = format!(
             "<figure><figcaption>Balance after each exit, \u{20b9} (dashed: start)</figcaption><div class=\"scroll\" tabindex=\"0\">{}</div></figure>\
-             <figure><figcaption>Distance from the peak, \u{20b9}</figcaption><div class=\"scroll\" tabindex=\"0\">{}</div></figure>",
+             <figure><figcaption>Distance from the peak, \u{20b9}{}</figcaption><div class=\"scroll\" tabindex=\"0\">{}</div></figure>",
             equity::balance_chart(result),
+            stats.summary.drawdown.as_ref().map_or_else(String::new, |d| format!(
+                "; deepest {} on {} IST",
+                gain(-d.amount),
+                format::ist_time(d.end)
+            )),
             equity::drawdown_chart(result)
         );
         page.push_str(&section("equity", "Balance and drawdown", &charts));
@@ -73,7 +78,12 @@ fn header(result: &BacktestResult, stats: &Stats) -> String {
     let facts = [
         (
             "Period",
-            format!("{} to {}, {} trading days", format::day(meta.first_day), format::day(meta.last_day), meta.days),
+            format!(
+                "{} to {}, {}",
+                format::day(meta.first_day),
+                format::day(meta.last_day),
+                format::plural(meta.days, "trading day")
+            ),
         ),
         ("Preset", esc(&meta.preset)),
         ("Fill model", esc(&meta.fill_model)),
@@ -88,10 +98,10 @@ fn header(result: &BacktestResult, stats: &Stats) -> String {
     let banner = match (stats.headline.covers_tables, stats.headline.net) {
         (true, _) => String::new(),
         (false, Some(net)) => format!(
-            "<p class=\"banner\"><b>The tables below are the optimistic replay, an upper bound.</b> Headline ({}): {} rupees over {} trades.</p>",
+            "<p class=\"banner\"><b>The tables below are the optimistic replay, an upper bound.</b> Headline ({}): {} rupees over {}.</p>",
             esc(&stats.headline.model),
             gain(net),
-            stats.headline.trades
+            format::plural(stats.headline.trades, "trade")
         ),
         (false, None) => "<p class=\"banner\"><b>The tables below are the optimistic replay, an upper bound.</b> No other fill model was replayed, \
                           so there is no headline.</p>"

@@ -6,7 +6,7 @@ use chrono::{Datelike, Days, NaiveDate};
 use scalper_decide::domain::Money;
 
 use super::figures::{self, short};
-use super::format::{count, duration_or_na, pct, ratio, rupees};
+use super::format::{count, duration_or_na, pct, plural, ratio, rupees};
 use super::html::{Col, Grid, esc, gain, gain_or_na, minus, plain, tone};
 use super::svg::{diverging_bar, share_bar};
 use super::words;
@@ -53,7 +53,7 @@ pub(super) fn cards(result: &BacktestResult, stats: &Stats) -> String {
             &fall.map_or_else(|| "the balance never fell".to_owned(), |d| format!("{} of the peak", pct(d.percent))),
         ),
         card("Charges, \u{20b9}", &rupees(s.charges), &format!("{} of the gross profit", pct(s.charges_pct_of_gross))),
-        card("Sharpe", &minus(&ratio(s.sharpe)), &format!("{} days, 252 a year", result.meta.days)),
+        card("Sharpe", &minus(&ratio(s.sharpe)), &format!("{}, 252 a year", plural(result.meta.days, "day"))),
     ];
     format!("<div class=\"cards\">{}</div>\n", cards.concat())
 }
@@ -145,7 +145,7 @@ pub(super) fn groups(title: &str, what: &'static str, rows: &[GroupRow], explain
             plain(row.charges),
         ]);
     }
-    format!("<h3>{title}</h3>{}", grid.html())
+    format!("<div class=\"groups\"><h3>{title}</h3>{}</div>", grid.html())
 }
 
 /// Weeks as rows, days as cells: date, result, trades.
@@ -177,9 +177,10 @@ pub(super) fn calendar(stats: &Stats) -> String {
                     let depth = (share(*net, largest).abs() * 3.0).ceil() as u32;
                     let class = tone(*net);
                     format!(
-                        "<div class=\"on {class}{depth}\"><div class=\"date\">{}</div><div>{}</div><div class=\"sub\">{trades} trades</div></div>",
+                        "<div class=\"on {class}{depth}\"><div class=\"date\">{}</div><div>{}</div><div class=\"sub\">{}</div></div>",
                         date.format("%d %b"),
-                        gain(*net)
+                        gain(*net),
+                        plural(*trades, "trade")
                     )
                 }
             });
@@ -201,7 +202,7 @@ pub(super) fn days(stats: &Stats) -> String {
         ("Gross", Col::Right),
         ("Charges", Col::Right),
         ("Balance", Col::Right),
-        ("Entries stopped by", Col::Left),
+        ("Entries stopped by", Col::Text),
     ]);
     for d in &stats.days {
         grid.row(&[

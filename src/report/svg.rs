@@ -44,11 +44,16 @@ impl Axis {
     }
 }
 
-/// The smallest of 1, 2, 5 times a power of ten that is not below `least`.
+/// The smallest of 1, 2, 2.5, 5 times a power of ten that is not below `least`; 2.5 only where it is whole.
 fn round_step(least: f64) -> f64 {
     let power = 10f64.powf(least.log10().floor());
+    let quarter = if power >= 10.0 { 2.5 } else { 5.0 };
     // A hair of tolerance keeps 0.2 from becoming 0.5 because of 0.20000000000000001.
-    [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|s| *s >= least * (1.0 - 1e-9)).unwrap_or(power * 10.0)
+    [1.0, 2.0, quarter, 5.0, 10.0]
+        .map(|m| m * power)
+        .into_iter()
+        .find(|s| *s >= least * (1.0 - 1e-9))
+        .unwrap_or(power * 10.0)
 }
 
 /// A coordinate with one decimal at most.
@@ -93,7 +98,10 @@ mod tests {
         let labels = |lo, hi, px, gap| -> Vec<String> {
             Axis::new(lo, hi, 0.0, px).ticks(gap).into_iter().map(|(_, label)| label).collect()
         };
-        assert_eq!(labels(494_375.1, 506_702.19, 300.0, 60.0), ["4,95,000", "5,00,000", "5,05,000"]);
+        assert_eq!(
+            labels(494_375.1, 506_702.19, 300.0, 60.0),
+            ["4,95,000", "4,97,500", "5,00,000", "5,02,500", "5,05,000"]
+        );
         assert_eq!(labels(0.0, 1.0, 300.0, 60.0), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(labels(-3.0, 3.0, 100.0, 40.0), ["0"]);
         assert_eq!(labels(25_600.0, 25_600.0, 300.0, 60.0), ["25,400", "25,600", "25,800"], "a flat line has an axis");

@@ -129,7 +129,7 @@ fn twenty_busy_days_stay_under_three_megabytes() {
         let shift = |day: chrono::NaiveDate| day + chrono::Days::new(week * 7);
         let later =
             |at: scalper_decide::domain::Instant| at + scalper_decide::domain::Age::from_mins(week as i64 * 10_080);
-        r.bars.extend(bars.iter().cloned().map(|b| BarRecord { start: later(b.start), ..b }));
+        r.bars.extend(bars.iter().map(|b| BarRecord { start: later(b.start), ..b.clone() }));
         r.days.extend(days.iter().cloned().map(|d| DayRecord { day: shift(d.day), ..d }));
         r.trades.extend(trades.iter().cloned().map(|t| TradeRecord {
             day: shift(t.day),

@@ -265,7 +265,7 @@ fn index_changes(result: &BacktestResult) -> Vec<IndexChange> {
         .filter_map(|underlying| {
             let bars = || {
                 result.bars.iter().filter(move |b| {
-                    b.underlying == underlying && inside(b.start) && b.open.is_finite() && b.close.is_finite()
+                    b.underlying == underlying && inside(b.start) && is_level(b.open) && is_level(b.close)
                 })
             };
             let end = |b: &super::result::BarRecord| b.start.nanos() + minutes_of(b.timeframe) * 60_000_000_000;
@@ -274,6 +274,11 @@ fn index_changes(result: &BacktestResult) -> Vec<IndexChange> {
             Some(IndexChange { underlying, first, last, percent: ratio((last - first) * 100.0, first) })
         })
         .collect()
+}
+
+/// Whether a number can be the level of an index.
+pub fn is_level(value: f64) -> bool {
+    value.is_finite() && value > 0.0 && value < 1e9
 }
 
 /// Minutes of a timeframe code such as `5m`; 0 for anything else.

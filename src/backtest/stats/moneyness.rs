@@ -4,14 +4,15 @@ use scalper_decide::domain::Right;
 use scalper_decide::domain::money::{Rounding, div_round};
 
 use super::super::result::TradeRecord;
+use super::is_level;
 
 /// Strikes out of the money (positive), in the money (negative) or at the money (0) when the entry was decided.
 /// The money is the strike nearest to the index, half up. `None` without a strike step or an index level.
 pub fn strike_steps(trade: &TradeRecord) -> Option<i64> {
     let step = trade.strike_step.map(|s| s.paise()).filter(|s| *s > 0)?;
     let index = trade.index_at_entry;
-    // Levels beyond this are no index; the bound keeps the conversion to paise exact.
-    if !index.is_finite() || index <= 0.0 || index > 1e12 {
+    // The bound of a level keeps the conversion to paise exact.
+    if !is_level(index) {
         return None;
     }
     let index_paise = (index * 100.0).round() as i64;

@@ -259,7 +259,13 @@ fn the_optimistic_model_is_never_the_headline() {
 fn the_funnel_splits_no_signal_from_refused_signals() {
     let mut r = empty();
     let row = |stage, count| FunnelRow { stage, code: "X", count };
-    r.funnel = vec![row("signal_engine", 40), row("signal_engine", 2), row("entry_guard", 3), row("risk_manager", 4)];
+    r.funnel = vec![
+        row("signal_engine", 40),
+        row("signal_engine", 2),
+        row("entry_guard", 3),
+        row("risk_manager", 4),
+        row("tick_cache", 9),
+    ];
     let s = Stats::of(&r).summary;
     assert_eq!((s.no_signal, s.rejected_signals), (42, 7));
 }

@@ -165,17 +165,18 @@ pub(super) fn funnel(result: &BacktestResult, out: &mut impl Write) -> io::Resul
             ("Code", Col::Left),
             ("Count", Col::Right),
             ("Share", Col::Right),
-            ("Meaning, or the first case", Col::Text),
+            ("Meaning, and the first case", Col::Text),
         ],
     );
     for row in &result.funnel {
-        let meaning = words::refusal(row.code).or_else(|| examples.get(&(row.stage, row.code)).copied());
+        let first = examples.get(&(row.stage, row.code)).copied();
+        let meaning = words::refusal(row.code).map_or_else(|| words::spelled(row.code), str::to_owned);
         sheet.row([
             row.stage.to_owned(),
             row.code.to_owned(),
             count(row.count),
             pct(percent_of(row.count, all)),
-            meaning.map_or_else(|| words::spelled(row.code), str::to_owned),
+            first.map_or_else(|| meaning.clone(), |text| format!("{meaning}\n{text}")),
         ]);
     }
     sheet.print(out)
