@@ -211,6 +211,8 @@ fn summary(result: &BacktestResult) -> Summary {
     let day_of = |d: &super::result::DayRecord| (d.day, d.net);
     let (no_signal, rejected_signals) = result.funnel.iter().fold((0, 0), |(none, rejected), row| match row.stage {
         "signal_engine" => (none + row.count, rejected),
+        // A refused tick is not a refused signal.
+        "tick_cache" => (none, rejected),
         _ => (none, rejected + row.count),
     });
     let count_days = |pick: fn(Money) -> bool| result.days.iter().filter(|d| pick(d.net)).count();
