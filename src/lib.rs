@@ -2,3 +2,4 @@
 
 pub mod backtest;
 pub mod cli;
+pub mod report;

@@ -55,6 +55,10 @@ pub struct TradeRecord {
     pub qty: Qty,
     /// Lots.
     pub lots: i64,
+    /// Smallest price step of the contract on that day.
+    pub tick: Premium,
+    /// Distance between neighbouring strikes near the money; `None` when it could not be told from the listing.
+    pub strike_step: Option<Strike>,
     /// When the entry was decided.
     pub decided_at: Instant,
     /// First entry fill.
