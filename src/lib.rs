@@ -1,3 +1,4 @@
 //! The outside of scalper: everything that can wait, fail or tell the time. Decisions live in `scalper-decide`.
 
 pub mod backtest;
+pub mod sample;
