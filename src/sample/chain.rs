@@ -71,7 +71,17 @@ impl Contract {
             }
         };
         let lots = (units / lot as f64).max(1.0) as i64;
-        Contract { terms, tick, lot, step, lean: 0.0, ltp: 0, volume: 0, oi: lots * lot, oi_unit: (lots / 2_000).max(1) * lot }
+        Contract {
+            terms,
+            tick,
+            lot,
+            step,
+            lean: 0.0,
+            ltp: 0,
+            volume: 0,
+            oi: lots * lot,
+            oi_unit: (lots / 2_000).max(1) * lot,
+        }
     }
 
     /// Whether this is a future.

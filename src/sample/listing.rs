@@ -71,10 +71,7 @@ pub(crate) fn horizon(day: NaiveDate, expiry: NaiveDate, calendar: &SessionCalen
         let hours = calendar.hours(day)?.ok_or(SampleError::NotATradingDay { day })?;
         Ok(hours.close_at().nanos() / 1_000_000_000)
     };
-    Ok(Horizon {
-        later_session_secs: f64::from(sessions),
-        after_close_secs: (close(expiry)? - close(day)?) as f64,
-    })
+    Ok(Horizon { later_session_secs: f64::from(sessions), after_close_secs: (close(expiry)? - close(day)?) as f64 })
 }
 
 /// The spot index.

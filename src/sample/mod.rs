@@ -49,8 +49,8 @@ pub struct SampleSpec {
     pub strikes_each_side: u32,
     /// Option expiries per index, nearest first; at least 1.
     pub expiries: usize,
-    /// Ticks wanted on each day that is not a warm-up day; met within a few percent as long as no instrument would
-    /// need more than four a second. `None` = the natural pace of the instruments.
+    /// Ticks wanted on each day that is not a warm-up day; met within a tenth (options tick less as
+    /// the index leaves the strikes listed at the open) unless instruments would need more than four a second. `None` = the natural pace of the instruments.
     pub target_ticks: Option<usize>,
     /// Where the days go.
     pub script: Script,

@@ -110,8 +110,7 @@ mod tests {
 
     #[test]
     fn prices_fall_with_strike_for_calls_and_are_convex() {
-        for (secs, horizon) in
-            [(22_500.0, WEEK), (1_800.0, Horizon { later_session_secs: 0.0, after_close_secs: 0.0 })]
+        for (secs, horizon) in [(22_500.0, WEEK), (1_800.0, Horizon { later_session_secs: 0.0, after_close_secs: 0.0 })]
         {
             let state = ExpiryState::new(25_700.0, 0.13, secs, horizon);
             let calls: Vec<f64> =

@@ -73,7 +73,6 @@ pub(crate) const fn profile(underlying: Underlying) -> Profile {
             weekly: false,
             expiry_weekday: Weekday::Thu,
             index_id: 69,
-            ..nse
         },
     }
 }

@@ -341,7 +341,8 @@ mod tests {
 
     #[test]
     fn a_script_with_overlapping_or_unusable_stretches_is_refused_by_name() {
-        let day = |segments| DayScript { segments: BTreeMap::from([(Underlying::Nifty, segments)]), ..DayScript::default() };
+        let day =
+            |segments| DayScript { segments: BTreeMap::from([(Underlying::Nifty, segments)]), ..DayScript::default() };
         let overlap = day(vec![Segment::flat(t(10, 0), t(11, 0), 1.0), Segment::flat(t(10, 30), t(12, 0), 1.0)]);
         assert_eq!(overlap.check().unwrap_err(), "NIFTY: stretch from 10:30:00 starts before 11:00:00");
         assert!(day(vec![Segment::flat(t(11, 0), t(10, 0), 1.0)]).check().unwrap_err().contains("ends before"));

@@ -199,12 +199,15 @@ impl Buyer {
         let slot = strike.unwrap().1.get(right).unwrap();
         let quote = self.last[&slot];
         let held = self.holding.entry(index).or_default();
-        if tick.received_at.age_of(quote.received_at).secs() > 5 || held.iter().any(|h| h.slot == slot) || held.len() > 1 {
+        if tick.received_at.age_of(quote.received_at).secs() > 5
+            || held.iter().any(|h| h.slot == slot)
+            || held.len() > 1
+        {
             return;
         }
         let entry = f64::from(quote.asks[0].price) / 100.0;
         let lot = universe.get(slot).option().unwrap().lot.get();
-        let lots = (2_500.0 / (0.3 * entry * lot as f64)) as i64;
+        let lots = (1_500.0 / (0.3 * entry * lot as f64)) as i64;
         let held = self.holding.get_mut(&index).unwrap();
         held.push(Holding {
             slot,
@@ -249,11 +252,36 @@ fn the_demo_day_lets_a_plain_buyer_meet_every_kind_of_exit() {
         }
     }
     buyer.trades.sort_by_key(|t| (t.index, t.entered));
+    let mut reasons: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut result: BTreeMap<Underlying, f64> = BTreeMap::new();
     for t in &buyer.trades {
+        let gain = (t.exit - t.entry) * t.qty as f64;
         eprintln!(
             "{} {}-{} {:28} {:>7.2} {:>7.2} x{:<4} {:>8.0} {}",
-            t.index, t.entered, t.left, t.symbol, t.entry, t.exit, t.qty, (t.exit - t.entry) * t.qty as f64, t.reason
+            t.index, t.entered, t.left, t.symbol, t.entry, t.exit, t.qty, gain, t.reason
         );
+        *reasons.entry(t.reason).or_default() += 1;
+        *result.entry(t.index).or_default() += gain;
     }
-    for (k, f) in &buyer.frames { eprintln!("{k:?} bars {} adx {:.1}", f.bars.len(), f.adx); }
+    let met: Vec<&str> = reasons.keys().copied().collect();
+    let promised = [
+        "break_even",
+        "expiry_forced",
+        "profit_lock",
+        "settlement",
+        "square_off",
+        "stop",
+        "target",
+        "time_stop",
+        "trail",
+    ];
+    assert_eq!(met, promised);
+    let before_one = |t: &&Trade| t.index == Underlying::Sensex && t.entered < time(12, 30);
+    assert!(
+        buyer.trades.iter().filter(before_one).all(|t| t.reason == "stop")
+            && buyer.trades.iter().filter(before_one).count() == 3,
+        "SENSEX stops its buyer three times, then offers one entry too many"
+    );
+    assert!(buyer.trades.iter().any(|t| t.index == Underlying::Sensex && t.entered > time(12, 30)));
+    assert!(result[&Underlying::BankNifty] > 5_000.0, "the day profit rule needs a profitable index: {result:?}");
 }

@@ -33,10 +33,8 @@ pub(super) fn calendar() -> SessionCalendar {
     let holidays = ["2026-01-15", "2026-01-26", "2026-03-03", "2026-03-26", "2026-03-31", "2026-04-03", "2026-04-14"];
     let mut special: BTreeMap<NaiveDate, SpecialDay> =
         holidays.into_iter().map(|d| (date(d), SpecialDay::Holiday("holiday".to_owned()))).collect();
-    let windows = vec![
-        Window { open: time(9, 15), close: time(10, 0) },
-        Window { open: time(11, 30), close: time(12, 30) },
-    ];
+    let windows =
+        vec![Window { open: time(9, 15), close: time(10, 0) }, Window { open: time(11, 30), close: time(12, 30) }];
     special.insert(date("2026-03-07"), SpecialDay::Session { name: "disaster recovery drill".to_owned(), windows });
     SessionCalendar::new(
         date("2025-09-01"),
