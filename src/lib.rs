@@ -3,3 +3,4 @@
 pub mod backtest;
 pub mod cli;
 pub mod report;
+pub mod sample;

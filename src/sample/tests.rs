@@ -1,0 +1,5 @@
+//! Whole days, judged from outside.
+
+mod buyer;
+mod tables;
+mod ticks;
