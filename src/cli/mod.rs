@@ -1,0 +1,3 @@
+//! One file per verb: parse, call one function, print.
+
+pub mod data;
