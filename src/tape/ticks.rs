@@ -222,7 +222,7 @@ impl TickReader {
             let Column::I64(reader) = &mut columns[at] else { continue };
             read(&path, reader, count, Some(&mut s.levels), &mut s.wide)?;
             let least = i64::from(at == schema::LTP);
-            if let Some(bad) = spread(&s.levels, &s.wide, out, |t, v| set(t, v), |v| *v >= least) {
+            if let Some(bad) = spread(&s.levels, &s.wide, out, set, |v| *v >= least) {
                 let value = s.wide[s.levels[..bad].iter().filter(|l| **l > 0).count()];
                 let expected = if least == 1 { "expected a price above zero" } else { "expected zero or more" };
                 return Err(self.bad(bad, at, value, expected));

@@ -6,7 +6,7 @@ use scalper_decide::domain::{TickFlags, Underlying};
 
 use super::test_tables::context;
 use super::{ImportError, ImportOptions, ImportReport, Layout, import, parse_interval};
-use crate::tape::Tape;
+use crate::tape::{ContractKey, Tape};
 
 fn attempt(dir: &Path, layout: Layout, text: &str) -> Result<ImportReport, ImportError> {
     let options = ImportOptions {
@@ -141,8 +141,8 @@ fn option_rows_need_terms_from_the_tables_and_a_living_contract() {
     let prices = "138,138,88,88.1,10,20,54,74.9,54,74.6,10,20";
     for (row, needle) in [
         (
-            format!("2026-01-12T09:15:00+05:30,2027-01-12,25650,{prices}"),
-            "in.csv:2: lot of NIFTY for 2027-01-12 is not in contracts.yml",
+            format!("2026-01-12T09:15:00+05:30,2031-01-14,25650,{prices}"),
+            "in.csv:2: lot of NIFTY for 2031-01-14 is not in contracts.yml",
         ),
         (
             format!("2026-01-12T09:15:00+05:30,2026-01-06,25650,{prices}"),
@@ -286,7 +286,8 @@ fn parquet_from_other_tools_is_read_by_column_name_and_logical_time() {
     }
     assert!(hashes.iter().all(|h| *h == hashes[0]), "a naive time is IST");
     let file = write("nan.parquet", &[25_669.05, f64::NAN], true, Compression::SNAPPY);
-    let error = import(&[file.clone()], &dir.path().join("t"), &options, &context()).unwrap_err().to_string();
+    let error =
+        import(std::slice::from_ref(&file), &dir.path().join("t"), &options, &context()).unwrap_err().to_string();
     assert!(error.contains("nan.parquet:2: column `ltp`: \"NaN\": not a finite number"), "{error}");
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&file, &bytes[..bytes.len() - 20]).unwrap();
@@ -336,4 +337,32 @@ fn the_index_goes_quiet_before_the_options_do() {
     let other = tempfile::tempdir().unwrap();
     let report = attempt(other.path(), Layout::RollingOptions, &format!("{ROLLING}{}", options.concat())).unwrap();
     assert_eq!(report.days[0].counts.decidable, 16);
+}
+
+#[test]
+fn one_contract_has_one_id_and_the_exchange_token_wins_in_either_order() {
+    let bar = "2026-01-12T09:15:00+05:30,2026-01-13,25650,138,138,88,88.1,10,20,54,74.9,54,74.6,10,20\n";
+    let bars = |dir: &Path| attempt(dir, Layout::RollingOptions, &format!("{ROLLING}{bar}"));
+    let options = ImportOptions {
+        layout: Layout::Ticks,
+        contract: Some(ContractKey::parse("NIFTY 2026-01-13 25650 CE").unwrap()),
+        security_id: Some(44_430),
+        ..ImportOptions::default()
+    };
+    let ticks = |dir: &Path, clock: &str| with_options(dir, &options, &format!("ts,price\n2026-01-12 {clock},90\n"));
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    bars(one.path()).unwrap();
+    let report = ticks(one.path(), "09:30:00").unwrap();
+    ticks(two.path(), "09:30:00").unwrap();
+    assert_eq!(bars(two.path()).unwrap().days[0].hash, report.days[0].hash);
+    assert_eq!(report.days[0].instruments, 2);
+    let day = Tape::open(&one.path().join("tape")).unwrap().day(report.days[0].day).unwrap();
+    let call = day.instruments().into_iter().find(|i| i.symbol == "NIFTY 2026-01-13 25650 CE").unwrap();
+    assert_eq!(call.security_id, 44_430);
+    // Trades and drawn bars of the same minute would count everything twice.
+    let error = ticks(one.path(), "09:15:30").unwrap_err();
+    assert!(matches!(error, ImportError::Overlap { .. }), "{error}");
+    let other = ImportOptions { security_id: Some(44_431), ..options.clone() };
+    let error = with_options(one.path(), &other, "ts,price\n2026-01-12 09:40:00,90\n").unwrap_err().to_string();
+    assert!(error.contains("NIFTY 2026-01-13 25650 CE is 44430 in the tape and 44431 in the file"), "{error}");
 }

@@ -18,6 +18,16 @@ pub enum BarPath {
     Olhc,
 }
 
+impl BarPath {
+    /// For remarks.
+    pub const fn words(self) -> &'static str {
+        match self {
+            BarPath::Ohlc => "open, high, low, close",
+            BarPath::Olhc => "open, low, high, close",
+        }
+    }
+}
+
 /// Prices of one bar, in paise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bar {

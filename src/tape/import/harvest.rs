@@ -76,6 +76,9 @@ impl<'a> Harvest<'a> {
         if !self.hours.contains_key(&day) {
             let found = self.context.calendar.hours(day);
             let hours = found.map_err(|source| ImportError::Calendar { place: place.clone(), source })?;
+            if hours.is_none() {
+                self.note(day, "the calendar says this day is closed: no tick of it is decided on");
+            }
             self.hours.insert(day, hours);
         }
         Ok(self.hours[&day].as_ref())

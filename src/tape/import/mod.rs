@@ -30,6 +30,7 @@ mod ticks;
 mod upstox_chain;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
@@ -101,7 +102,13 @@ fn reap(path: &Path, options: &ImportOptions, context: &ImportContext) -> Result
         Layout::OptionvaultBars => optionvault_bars::harvest(&input, options, &mut out),
         Layout::Ticks => ticks::harvest(&input, options, &mut out),
     }?;
-    let days = out.finish(&source.file);
+    let mut days = out.finish(&source.file);
+    if let Layout::IndexBars | Layout::RollingOptions | Layout::DhanIntraday | Layout::OptionvaultBars = layout {
+        let note = format!("{}: bars drawn {}", source.file, options.path.words());
+        days.values_mut().for_each(|d| {
+            d.notes.insert(note.clone());
+        });
+    }
     if days.is_empty() {
         return Err(ImportError::Empty { file: input.shown() });
     }
@@ -128,14 +135,13 @@ pub fn import(
     for Reaped { shown, source, days } in reaped {
         used.push((shown.clone(), source.layout.clone()));
         for (day, harvest) in days {
-            if !contents.contains_key(&day) {
-                let held = match &existing {
-                    Some(tape) if tape.days().contains(&day) => DayContents::load(&tape.day(day)?)?,
-                    _ => DayContents::default(),
-                };
-                contents.insert(day, (held, 0));
-            }
-            let (held, added) = contents.get_mut(&day).expect("just inserted");
+            let (held, added) = match contents.entry(day) {
+                Entry::Occupied(place) => place.into_mut(),
+                Entry::Vacant(place) => place.insert(match &existing {
+                    Some(tape) if tape.days().contains(&day) => (DayContents::load(&tape.day(day)?)?, 0),
+                    _ => (DayContents::default(), 0),
+                }),
+            };
             *added += held.merge(day, &shown, source.clone(), harvest, options.replace)?;
         }
     }
@@ -162,4 +168,4 @@ mod bad_input_tests;
 #[cfg(test)]
 mod real_data_tests;
 #[cfg(test)]
-mod test_tables;
+pub(crate) mod test_tables;

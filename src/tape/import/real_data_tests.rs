@@ -201,7 +201,7 @@ fn chain_snapshots_import_in_units_with_repeats_stale_and_a_derived_index() {
     note(&format!("{} quotes of contracts without price, book or open interest left out", 2 * 162_158 - CHAIN_QUOTES));
     let index = ticks_of(tape.path(), "2025-08-29", NIFTY);
     assert_eq!(index.iter().filter(|t| t.flags.has(TickFlags::STALE)).count(), 14);
-    // NIFTY traded between 24,404 and 24,573 that day; a forward of two sessions lies a little above spot.
+    // Calls and puts of 2025-09-02 cost the same between the strikes 24,400 and 24,650 all day.
     assert!(
         index.iter().all(|t| (2_438_000..2_465_000).contains(&t.ltp_paise)),
         "{:?}",

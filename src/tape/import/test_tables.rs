@@ -12,7 +12,7 @@ use scalper_decide::domain::{
 use super::ImportContext;
 
 /// The developer's market data, or `None` (with a line that says so) where it is not present.
-pub(super) fn shared(test: &str) -> Option<PathBuf> {
+pub(crate) fn shared(test: &str) -> Option<PathBuf> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
     if data.is_dir() {
         return Some(data);
@@ -74,7 +74,7 @@ fn terms(lots: &[(&str, &str, i64)], freeze: i64) -> UnderlyingTerms {
 }
 
 /// Tables that cover the developer data.
-pub(super) fn context() -> ImportContext {
+pub(crate) fn context() -> ImportContext {
     let special = [
         full_session("2024-01-20"),
         holiday("2024-01-22"),
@@ -93,7 +93,7 @@ pub(super) fn context() -> ImportContext {
     )
     .expect("a valid calendar");
     let mut contracts = ContractBook::default();
-    let nifty = [("2024-06-01", "2024-12-31", 25), ("2025-01-01", "2025-12-30", 75), ("2026-01-01", "2026-12-31", 65)];
+    let nifty = [("2024-06-01", "2024-12-31", 25), ("2025-01-01", "2025-12-30", 75), ("2026-01-01", "2030-12-31", 65)];
     contracts.terms.insert(Underlying::Nifty, terms(&nifty, 1800));
     contracts.terms.insert(Underlying::BankNifty, terms(&[("2025-07-01", "2026-12-31", 35)], 600));
     contracts.terms.insert(Underlying::Sensex, terms(&[("2026-01-01", "2026-12-31", 20)], 1000));
