@@ -1,6 +1,8 @@
 //! The outside of scalper: everything that can wait, fail or tell the time. Decisions live in `scalper-decide`.
 
 pub mod backtest;
+pub mod broker;
 pub mod cli;
 pub mod report;
 pub mod sample;
+pub mod tape;

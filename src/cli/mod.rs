@@ -1,3 +1,4 @@
 //! One file per verb: it parses, calls one function and prints.
 
+pub mod data;
 pub mod greeks;

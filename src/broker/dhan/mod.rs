@@ -1,0 +1,3 @@
+//! Dhan v2.
+
+pub mod codec;

@@ -1,0 +1,3 @@
+//! Brokers: what their wires say. Only Dhan so far.
+
+pub mod dhan;
