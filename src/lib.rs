@@ -1,3 +1,5 @@
 //! The outside of scalper: everything that can wait, fail or tell the time. Decisions live in `scalper-decide`.
 
 pub mod backtest;
+pub mod cli;
+pub mod config;
