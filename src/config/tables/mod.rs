@@ -25,7 +25,7 @@ use raw::{Exact, From_, RawBook, RawCalendar, RawCharges, RawTerms};
 /// Environment variable that names the override file; wins over `tables.override_file`.
 pub const OVERRIDE_VAR: &str = "SCALPER_TABLES_OVERRIDE";
 
-const SHIPPED: [(&str, &str, &str); 3] = [
+pub(super) const SHIPPED: [(&str, &str, &str); 3] = [
     ("calendar", "calendar.yml", include_str!("../../../config/calendar.yml")),
     ("contracts", "contracts.yml", include_str!("../../../config/contracts.yml")),
     ("charges", "charges.yml", include_str!("../../../config/charges.yml")),
