@@ -1,5 +1,5 @@
 //! Rules that look at several settings at once: a rule that can never be reached, or that contradicts another one,
-//! fails at load and names both keys with their values and where each came from (F-4, F-21, F-22, I35).
+//! fails at load and names both keys with their values and where each came from (F-4, F-21, F-22).
 
 use rust_decimal::Decimal;
 use scalper_decide::domain::calendar::HoursRegime;

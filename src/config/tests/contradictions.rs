@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn contradictory_and_unreachable_rules_fail_with_both_keys_values_and_origins() {
-    // F-4, F-21, F-22, I35. Each case: settings, the words that must appear.
+    // F-4, F-21, F-22. Each case: settings, the words that must appear.
     let cases: &[(&str, &[&str])] = &[
         (
             "risk: {target_pct: 12}",
