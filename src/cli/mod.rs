@@ -1,4 +1,5 @@
 //! One file per verb: it parses, calls one function and prints.
 
+pub mod config;
 pub mod data;
 pub mod greeks;
