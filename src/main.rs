@@ -1,2 +1,10 @@
 //! The one binary: parses arguments and hands over.
-fn main() {}
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    scalper::cli::main()
+}

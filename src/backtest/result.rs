@@ -190,7 +190,7 @@ pub struct DecisionRecord {
     /// Stage that answered: `signal_engine`, `chain_analyzer`, `capital_allocator`, `entry_guard`, `risk_manager`,
     /// `order_manager`.
     pub stage: &'static str,
-    /// Code of the answer: `SIGNAL`, `PLACED`, or a refusal such as `ADX_WEAK`.
+    /// Code of the answer: `SIGNAL`, `PICKED`, `PLACED`, or a refusal such as `ADX_WEAK`.
     pub code: &'static str,
     /// The answer in words with its numbers.
     pub text: String,

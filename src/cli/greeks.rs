@@ -9,12 +9,38 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use clap::Args;
 use csv::StringRecord;
 use scalper_decide::domain::Right;
 use scalper_decide::greeks::{Model, OptionGreeks, Pricer};
+
+use super::exit::{BadInput, Code};
+
+/// Arguments of `scalper greeks`.
+#[derive(Debug, Args)]
+pub struct GreeksArgs {
+    /// CSV of cases.
+    #[arg(long = "in", value_name = "FILE")]
+    pub input: PathBuf,
+    /// CSV of answers.
+    #[arg(long = "out", value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+/// Runs the verb.
+pub fn run_verb(args: &GreeksArgs) -> anyhow::Result<Code> {
+    match run(&args.input, &args.output) {
+        Ok(summary) => {
+            println!("{summary}");
+            Ok(Code::Ok)
+        }
+        // Every fault of this verb is a fault of its file.
+        Err(e) => Err(BadInput(format!("{e:#}")).into()),
+    }
+}
 
 /// What a run did.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,64 @@
 //! One file per verb: it parses, calls one function and prints.
 
+pub mod backtest;
 pub mod config;
 pub mod data;
+pub mod demo;
+pub mod exit;
 pub mod greeks;
+pub mod progress;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::tape::import::ImportContext;
+
+/// Trades, records and replays Indian index options through one decision core.
+#[derive(Debug, Parser)]
+#[command(name = "scalper", version = crate::backtest::run::CODE_VERSION, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Replay a generated sample day offline, print its tables and write the HTML report.
+    Demo(demo::DemoArgs),
+    /// Replay recorded days through the decision chain.
+    Backtest(backtest::BacktestArgs),
+    /// Import, list, verify and export tapes.
+    Data(data::DataArgs),
+    /// Check, show and describe the configuration.
+    Config(config::ConfigArgs),
+    /// Price options, or find their implied volatility and Greeks, for a CSV of cases.
+    Greeks(greeks::GreeksArgs),
+}
+
+/// Parses the arguments and runs the verb.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            let _ = e.print();
+            return if e.use_stderr() { exit::Code::Usage.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    let result = match cli.verb {
+        Verb::Demo(args) => demo::run(&args),
+        Verb::Backtest(args) => backtest::run(&args),
+        Verb::Data(args) => data::run(&args, import_context).map(|_| exit::Code::Ok),
+        Verb::Config(args) => config::run(&args).map(|()| exit::Code::Ok),
+        Verb::Greeks(args) => greeks::run_verb(&args),
+    };
+    exit::finish(result)
+}
+
+/// Calendar and contract terms for an import, with the override file the environment names.
+fn import_context() -> anyhow::Result<ImportContext> {
+    let file = config::named_or_default(None);
+    let tables = crate::config::load(file, std::env::vars())?.tables;
+    Ok(ImportContext { calendar: tables.calendar, contracts: tables.contracts })
+}

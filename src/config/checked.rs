@@ -246,6 +246,7 @@ fn signal_params(raw: &RawSignals, tree: &Node, prefix: String, p: &mut Vec<Prob
         theta_cutoff: s.maybe("theta_cutoff", &raw.theta_cutoff).map(|t| t.0),
         min_minutes_to_expiry: s.whole("min_minutes_to_expiry", raw.min_minutes_to_expiry),
         trend_bars: s.maybe("trend_bars", &raw.trend_bars).map(|n| usize::try_from(n.0).unwrap_or(usize::MAX)),
+        bar_close_grace: s.millis("bar_close_grace_ms", raw.bar_close_grace_ms),
         opening_no_trade_minutes: s.count("opening_no_trade_minutes", raw.opening_no_trade_minutes),
         blackout_dates: s
             .need("blackout_dates", &raw.blackout_dates, Vec::new())
@@ -272,6 +273,7 @@ fn chain_params(raw: &Raw, tree: &Node, p: &mut Vec<Problem>) -> ChainParams {
     ChainParams {
         max_offset: offset(s.whole("max_offset", raw.max_offset)),
         preferred_offset: s.maybe("preferred_offset", &raw.preferred_offset).map(|n| offset(n.0)),
+        atm_nearest_quoted: s.flag("atm_nearest_quoted", raw.atm_nearest_quoted),
         iv_min_pct: s.number("iv_min_pct", raw.iv_min_pct),
         iv_max_pct: s.number("iv_max_pct", raw.iv_max_pct),
         min_oi: Qty::new(s.whole("min_oi", raw.min_oi)),

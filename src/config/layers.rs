@@ -15,7 +15,7 @@ pub(crate) const DEFAULTS: &str = include_str!("../../config/defaults.yml");
 pub const STARTER: &str = include_str!("../../config/algo.yml");
 
 /// Shipped presets by name.
-pub(crate) const PRESETS: [(&str, &str); 7] = [
+pub(crate) const PRESETS: [(&str, &str); 8] = [
     ("production", include_str!("../../config/presets/production.yml")),
     ("spec-original", include_str!("../../config/presets/spec-original.yml")),
     ("epic-g", include_str!("../../config/presets/epic-g.yml")),
@@ -23,6 +23,7 @@ pub(crate) const PRESETS: [(&str, &str); 7] = [
     ("balanced", include_str!("../../config/presets/balanced.yml")),
     ("aggressive", include_str!("../../config/presets/aggressive.yml")),
     ("atm-only", include_str!("../../config/presets/atm-only.yml")),
+    ("demo", include_str!("../../config/presets/demo.yml")),
 ];
 
 /// Names of the shipped presets.

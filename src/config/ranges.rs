@@ -28,6 +28,7 @@ const RULES: &[Rule] = &[
     rule("signals.flip_valid_bars", "1", "100"),
     // Below 200 bars the smoothed averages still depend on where they started (data reference: < 2e-4 at row 200).
     rule("signals.warmup_bars", "200", "5000"),
+    rule("signals.bar_close_grace_ms", "0", "5000"),
     rule("signals.opening_no_trade_minutes", "0", "240"),
     rule("signals.trend_bars", "1", "50"),
     rule("signals.min_minutes_to_expiry", "0", "20000"),

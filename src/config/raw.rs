@@ -127,6 +127,8 @@ pub(crate) struct RawSignals {
     pub(crate) flip_valid_bars: Option<Whole>,
     /// Closed bars needed on each timeframe before any signal.
     pub(crate) warmup_bars: Option<Whole>,
+    /// How long after its end a bar closes.
+    pub(crate) bar_close_grace_ms: Option<Whole>,
     /// No signal in the first minutes after the open.
     pub(crate) opening_no_trade_minutes: Option<Whole>,
     /// Trend confirmation: newest close against the close so many bars earlier.
@@ -229,6 +231,8 @@ pub(crate) struct RawChain {
     pub(crate) max_offset: Option<Whole>,
     /// Offset taken whenever it passes the filters; `none` = best score.
     pub(crate) preferred_offset: Option<Maybe<Whole>>,
+    /// When the strike at the money has no fresh quote, the nearest quoted one within a step counts as it.
+    pub(crate) atm_nearest_quoted: Option<bool>,
     /// Lowest own implied volatility, percent.
     pub(crate) iv_min_pct: Option<Num>,
     /// Highest own implied volatility, percent.

@@ -10,6 +10,12 @@ mod panels;
 mod svg;
 pub mod words;
 
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+
 use crate::backtest::result::BacktestResult;
 use crate::backtest::stats::Stats;
 use figures::short;
@@ -148,6 +154,22 @@ fn group_tables(stats: &Stats) -> String {
         panels::groups("Strike distance from the index at entry", "Strike", &stats.strike_distance, esc),
     ]
     .concat()
+}
+
+/// Renders the report and writes it to `file`, whole or not at all; missing folders are made.
+pub fn write(result: &BacktestResult, file: &Path) -> anyhow::Result<()> {
+    let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).with_context(|| format!("creating the folder {}", folder.display()))?;
+    let mut staged = tempfile::NamedTempFile::new_in(folder).context("staging the report")?;
+    staged.write_all(render(result).as_bytes()).context("writing the report")?;
+    // A temporary file is private to its owner; a report is an ordinary file.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        staged.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+    }
+    staged.persist(file).with_context(|| format!("writing {}", file.display()))?;
+    Ok(())
 }
 
 #[cfg(test)]

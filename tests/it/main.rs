@@ -1,3 +1,7 @@
 //! The one integration-test binary; each module is a group of scenarios.
 
+mod determinism;
+mod lookahead;
+mod real_days;
+mod support;
 mod tidy;

@@ -1,12 +1,26 @@
 //! The decision core: values in, values out. No clock, runtime, network, disk, randomness or float money.
+//!
+//! Rooms in reading order: [`domain`] holds the words and [`params`] every setting; [`indicators`] and [`greeks`] are
+//! the models. Then the stages in the order an event meets them: [`sequencer`], [`tick_cache`], [`signal_engine`],
+//! [`chain_analyzer`], [`capital_allocator`], [`entry_guard`], [`risk_manager`], [`order_manager`]. [`pipeline`] is
+//! their one wiring and [`direct`] the wiring by plain calls; [`venue_sim`] fills orders in backtest and paper;
+//! [`journal`] and [`digest`] remember.
 #![deny(clippy::float_arithmetic)]
 
 pub mod capital_allocator;
 pub mod chain_analyzer;
+pub mod digest;
+pub mod direct;
 pub mod domain;
 pub mod entry_guard;
 pub mod greeks;
 pub mod indicators;
+pub mod journal;
+pub mod order_manager;
 pub mod params;
+pub mod pipeline;
+pub mod risk_manager;
+pub mod sequencer;
+pub mod signal_engine;
 pub mod tick_cache;
 pub mod venue_sim;

@@ -145,6 +145,9 @@ pub struct SignalParams {
     pub min_minutes_to_expiry: i64,
     /// Trend confirmation: newest close against the close this many bars earlier; `None` switches it off.
     pub trend_bars: Option<usize>,
+    /// How long after its end a bar closes: late ticks of the bar still count, and the decision sees the first prices
+    /// after it.
+    pub bar_close_grace: Age,
     /// No signal in the first minutes after the open.
     pub opening_no_trade_minutes: u32,
     /// Days without entries (budget, elections, policy decisions).
@@ -169,6 +172,9 @@ pub struct ChainParams {
     pub max_offset: u8,
     /// Offset taken when it passes the filters, whatever the others score; `None` = best score.
     pub preferred_offset: Option<u8>,
+    /// When the strike at the money has no fresh quote, the nearest quoted strike within one step counts as it. For
+    /// recordings that hold a single strike per minute.
+    pub atm_nearest_quoted: bool,
     /// Lowest own implied volatility, percent.
     pub iv_min_pct: f64,
     /// Highest own implied volatility, percent.

@@ -125,6 +125,13 @@ pub enum TickRefusal {
     CrossedBook,
 }
 
+impl TickRefusal {
+    /// Whether the tape itself said so, rather than the cache's own checks.
+    pub const fn is_flagged(self) -> bool {
+        matches!(self, TickRefusal::OutOfSession | TickRefusal::Stale)
+    }
+}
+
 /// The tick cache.
 #[derive(Debug, Clone, Default)]
 pub struct TickCache {

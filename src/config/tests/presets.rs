@@ -48,7 +48,8 @@ fn every_shipped_preset_and_combination_loads() {
             }
         }
     }
-    assert_eq!(preset_names().count(), 7);
+    assert_eq!(preset_names().count(), 8, "and the one of the demo");
+    assert_eq!(ok("preset: demo\n").presets, ["demo"]);
 }
 
 #[test]

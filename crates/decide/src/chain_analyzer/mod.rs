@@ -139,6 +139,26 @@ pub struct StrikePick {
     pub spot: IndexPrice,
 }
 
+impl fmt::Display for StrikePick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let c = &self.chosen;
+        write!(
+            f,
+            "{} {} of {}: score {}, own IV {:.2} %, delta {:.3}, at {}; forward {:.2}, ATM {}",
+            c.contract.strike,
+            c.contract.right,
+            c.contract.expiry,
+            c.score,
+            c.greeks.iv_pct,
+            c.greeks.delta,
+            c.price,
+            self.forward.value,
+            self.atm
+        )?;
+        self.runners_up.iter().try_for_each(|judged| write!(f, "; {judged}"))
+    }
+}
+
 /// The money of a snapshot: everything that candidates share.
 struct AtTheMoney {
     spot: IndexPrice,
@@ -224,6 +244,25 @@ pub fn atm_iv(params: &ChainParams, now: Stamp, snapshot: &ChainSnapshot) -> Opt
     }
 }
 
+/// The strike nearest to `spot`, at most one step away, of which call and put have fresh quotes; ties to the higher.
+fn nearest_quoted(
+    params: &ChainParams,
+    now: Stamp,
+    snapshot: &ChainSnapshot,
+    spot: IndexPrice,
+    step: Strike,
+) -> Option<Strike> {
+    let distance = |strike: Strike| (strike.paise() - spot.paise()).abs();
+    let fresh = |strike: Strike, right: Right| {
+        let quote = snapshot.leg(strike, right).and_then(|leg| leg.quote.as_ref());
+        quote.is_some_and(|q| q.received_at <= now.at && q.is_fresh(now.at, &params.quote_age))
+    };
+    strikes::listed_strikes(&snapshot.legs)
+        .into_iter()
+        .filter(|s| distance(*s) <= step.paise() && fresh(*s, Right::Call) && fresh(*s, Right::Put))
+        .min_by_key(|s| (distance(*s), std::cmp::Reverse(*s)))
+}
+
 fn money_of(params: &ChainParams, now: Stamp, snapshot: &ChainSnapshot) -> Result<AtTheMoney, NoStrike> {
     let underlying = snapshot.underlying;
     if snapshot.expires_at <= now.at {
@@ -251,5 +290,9 @@ fn money_of(params: &ChainParams, now: Stamp, snapshot: &ChainSnapshot) -> Resul
     {
         return Err(NoStrike::NoAtm { spot, nearest: atm, step });
     }
+    let atm = match step {
+        Some(step) if params.atm_nearest_quoted => nearest_quoted(params, now, snapshot, spot, step).unwrap_or(atm),
+        _ => atm,
+    };
     Ok(AtTheMoney { spot, step, atm })
 }

@@ -37,6 +37,7 @@ fn params() -> ChainParams {
     ChainParams {
         max_offset: 2,
         preferred_offset: None,
+        atm_nearest_quoted: false,
         iv_min_pct: 10.0,
         iv_max_pct: 60.0,
         min_oi: Qty::new(50_000),

@@ -204,6 +204,20 @@ impl std::ops::Add for ChargeHeads {
         }
     }
 }
+impl std::ops::Sub for ChargeHeads {
+    type Output = ChargeHeads;
+    fn sub(self, o: ChargeHeads) -> ChargeHeads {
+        ChargeHeads {
+            brokerage: self.brokerage - o.brokerage,
+            stt: self.stt - o.stt,
+            exchange: self.exchange - o.exchange,
+            sebi: self.sebi - o.sebi,
+            ipft: self.ipft - o.ipft,
+            stamp: self.stamp - o.stamp,
+            gst: self.gst - o.gst,
+        }
+    }
+}
 impl std::ops::AddAssign for ChargeHeads {
     fn add_assign(&mut self, o: ChargeHeads) {
         *self = *self + o;

@@ -20,6 +20,8 @@ pub enum Event {
     SessionOpened {
         /// Its hours and cut-offs.
         hours: SessionHours,
+        /// The day only feeds indicators and history; nothing is traded.
+        warm_up: bool,
     },
     /// An instrument is known from here on, in the slot it carries.
     Listed {

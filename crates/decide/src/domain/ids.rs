@@ -113,7 +113,7 @@ impl ClientOrderId {
         signal: &SignalId,
         position: PositionId,
         purpose: OrderPurpose,
-        leg: u8,
+        leg: u16,
         attempt: u8,
     ) -> ClientOrderId {
         assert!(attempt <= 99, "attempt {attempt} of one intent");
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use crate::domain::time::TimeOfDay;
 
-    fn id(attempt: u8, leg: u8) -> ClientOrderId {
+    fn id(attempt: u8, leg: u16) -> ClientOrderId {
         let day = NaiveDate::from_ymd_opt(2026, 1, 12).unwrap();
         let signal = SignalId {
             underlying: Underlying::Nifty,

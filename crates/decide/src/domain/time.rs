@@ -190,7 +190,7 @@ impl From<TimeOfDay> for String {
 }
 
 /// What the sequencer puts on every event: strictly increasing number, and the time the engine saw it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Stamp {
     /// Place in the journal.
     pub seq: Seq,

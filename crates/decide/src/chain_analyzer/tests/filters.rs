@@ -145,7 +145,8 @@ fn a_contract_with_low_confidence_is_never_traded() {
         *leg.quote.as_mut().unwrap() = booked(0.05, 0);
     }
     chain.future = Some((expiry(), quote(2_565_000)));
-    let open = ChainParams { iv_min_pct: 0.0, iv_max_pct: 1e6, min_abs_delta: 0.0, ..params() };
+    let open =
+        ChainParams { atm_nearest_quoted: false, iv_min_pct: 0.0, iv_max_pct: 1e6, min_abs_delta: 0.0, ..params() };
     let far = rank(&open, now(), Direction::Up, &chain);
     assert!(far.is_ok(), "one tick of time value is the least that counts: {far:?}");
     // Half a tick of time value over a deep intrinsic value says nothing.

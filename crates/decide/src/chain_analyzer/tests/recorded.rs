@@ -108,7 +108,13 @@ fn parity_of_recorded_minutes_gives_call_and_put_one_volatility() {
             (strike, Right::Put, close_of(row, "pe_close", at)),
         ];
         let chain = snapshot(date(&row["expiry"]), at, close_of(row, "spot_close", at), legs);
-        let open = ChainParams { iv_min_pct: 0.0, min_abs_delta: 0.0, max_abs_delta: 1.0, ..params() };
+        let open = ChainParams {
+            atm_nearest_quoted: false,
+            iv_min_pct: 0.0,
+            min_abs_delta: 0.0,
+            max_abs_delta: 1.0,
+            ..params()
+        };
         let pick = |direction| rank(&open, stamp(at), direction, &chain);
         let (Ok(call), Ok(put)) = (pick(Direction::Up), pick(Direction::Down)) else {
             none += 1;

@@ -1,0 +1,244 @@
+//! The sell side of one position as a plan: what should rest at the venue, against what does (I2: never sell more
+//! than is owned).
+//!
+//! The wanted state is either a stop for everything owned or a marketable limit for everything owned. An exit
+//! modifies the resting stop into the limit, so one order identity covers the way out and resending is safe (P2).
+
+use serde::Serialize;
+use smallvec::SmallVec;
+
+use crate::domain::money::Rounding;
+use crate::domain::order::OrderPurpose;
+use crate::domain::{Bps, ClientOrderId, OrderType, Premium, Qty};
+use crate::params::OrderParams;
+
+/// What should rest at the venue for everything owned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "want", rename_all = "snake_case")]
+pub enum Wanted {
+    /// A stop-limit.
+    Stop {
+        /// Trigger.
+        trigger: Premium,
+        /// Limit after the trigger.
+        limit: Premium,
+    },
+    /// A limit meant to fill at once.
+    Leave {
+        /// Worst acceptable price.
+        limit: Premium,
+    },
+}
+
+impl Wanted {
+    /// The order type that expresses this.
+    pub const fn order_type(self) -> OrderType {
+        match self {
+            Wanted::Stop { trigger, limit } => OrderType::StopLimit { trigger, price: limit },
+            Wanted::Leave { limit } => OrderType::Limit { price: limit },
+        }
+    }
+
+    /// What a new order with this plan is for.
+    pub const fn purpose(self) -> OrderPurpose {
+        match self {
+            Wanted::Stop { .. } => OrderPurpose::Protection,
+            Wanted::Leave { .. } => OrderPurpose::Exit,
+        }
+    }
+}
+
+/// What the planner needs to know about one live sell order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LiveSell {
+    /// Its id.
+    pub id: ClientOrderId,
+    /// Total quantity in force or on its way.
+    pub qty: Qty,
+    /// Units already sold by it.
+    pub filled: Qty,
+    /// Type in force.
+    pub order_type: OrderType,
+    /// The venue has confirmed it and no change is on its way.
+    pub is_settled: bool,
+    /// Modifications sent so far.
+    pub modifications: u8,
+}
+
+/// A step towards the wanted state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Change an order to an absolute type and total quantity.
+    Modify {
+        /// Which order.
+        id: ClientOrderId,
+        /// New type.
+        order_type: OrderType,
+        /// New total quantity.
+        qty: Qty,
+    },
+    /// Take an order back; its quantity becomes available again when the venue confirms.
+    Cancel {
+        /// Which order.
+        id: ClientOrderId,
+    },
+    /// Place one more order.
+    Place {
+        /// What for.
+        purpose: OrderPurpose,
+        /// Type.
+        order_type: OrderType,
+        /// Units.
+        qty: Qty,
+    },
+}
+
+/// Steps from what rests at the venue to what is wanted. Never covers more than `owned`; an order that waits for an
+/// answer is left alone and counts in full. Orders above `max_order_qty` are sliced (F-40).
+pub fn plan(
+    params: &OrderParams,
+    owned: Qty,
+    wanted: Wanted,
+    live: &[LiveSell],
+    max_order_qty: Qty,
+) -> SmallVec<[Step; 2]> {
+    let mut steps = SmallVec::new();
+    let covered: Qty = live.iter().map(|s| s.qty - s.filled).sum();
+    assert!(covered <= owned, "live sells {covered} exceed the {owned} units owned");
+    let mut uncovered = owned - covered;
+    for sell in live.iter().filter(|s| s.is_settled) {
+        let room = (max_order_qty - sell.qty).min(uncovered).max(Qty::ZERO);
+        let retype = must_retype(params, sell.order_type, wanted);
+        if !retype && room == Qty::ZERO {
+            continue;
+        }
+        let allowance = match wanted {
+            Wanted::Leave { .. } => params.max_modifications,
+            Wanted::Stop { .. } if room > Qty::ZERO => params.max_modifications,
+            Wanted::Stop { .. } => params.max_modifications.saturating_sub(params.modifications_for_exit),
+        };
+        if sell.modifications < allowance {
+            let order_type = if retype { wanted.order_type() } else { sell.order_type };
+            steps.push(Step::Modify { id: sell.id, order_type, qty: sell.qty + room });
+            uncovered -= room;
+        } else if matches!(wanted, Wanted::Leave { .. }) && retype {
+            // Out of modifications: a fresh order must take over once the venue confirms this one is gone.
+            steps.push(Step::Cancel { id: sell.id });
+        }
+    }
+    while uncovered > Qty::ZERO {
+        let qty = uncovered.min(max_order_qty);
+        steps.push(Step::Place { purpose: wanted.purpose(), order_type: wanted.order_type(), qty });
+        uncovered -= qty;
+    }
+    steps
+}
+
+/// Whether the difference is worth one of the order's modifications.
+fn must_retype(params: &OrderParams, current: OrderType, wanted: Wanted) -> bool {
+    match (current, wanted) {
+        (OrderType::StopLimit { trigger: resting, .. }, Wanted::Stop { trigger, .. }) => {
+            trigger > resting && (trigger - resting) >= share(resting, params.stop_move_min)
+        }
+        (OrderType::Limit { price }, Wanted::Leave { limit }) => limit < price,
+        (OrderType::StopLimit { .. }, Wanted::Leave { .. }) => true,
+        // A limit never turns back into a stop: an exit, once decided, stays decided.
+        (OrderType::Limit { .. }, Wanted::Stop { .. }) => false,
+    }
+}
+
+fn share(price: Premium, bps: Bps) -> Premium {
+    price.moved_by(bps, Rounding::Up) - price
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Age;
+    use crate::domain::ids::InstanceTag;
+
+    fn params() -> OrderParams {
+        OrderParams {
+            instance: InstanceTag::new("T1").unwrap(),
+            entry_offset: Bps::new(50),
+            entry_timeout: Age::from_secs(5),
+            exit_offset: Bps::new(100),
+            exit_chase: Age::from_secs(1),
+            max_modifications: 25,
+            modifications_for_exit: 10,
+            stop_move_min: Bps::new(50),
+            answer_timeout: Age::from_secs(2),
+        }
+    }
+
+    fn resting(qty: i64, trigger: i64, modifications: u8) -> LiveSell {
+        let trigger = Premium::from_rupees(trigger);
+        LiveSell {
+            id: ClientOrderId::parse("a").unwrap(),
+            qty: Qty::new(qty),
+            filled: Qty::ZERO,
+            order_type: OrderType::StopLimit { trigger, price: trigger },
+            is_settled: true,
+            modifications,
+        }
+    }
+
+    fn stop(trigger: i64) -> Wanted {
+        let trigger = Premium::from_rupees(trigger);
+        Wanted::Stop { trigger, limit: trigger }
+    }
+
+    const MAX: Qty = Qty::new(1_755);
+
+    #[test]
+    fn an_exit_turns_the_resting_stop_into_a_limit_and_sends_no_second_sell() {
+        let wanted = Wanted::Leave { limit: Premium::from_rupees(80) };
+        let steps = plan(&params(), Qty::new(65), wanted, &[resting(65, 70, 0)], MAX);
+        assert!(matches!(steps.as_slice(), [Step::Modify { order_type: OrderType::Limit { .. }, .. }]));
+    }
+
+    #[test]
+    fn a_further_fill_raises_the_quantity_of_the_resting_stop() {
+        let steps = plan(&params(), Qty::new(130), stop(70), &[resting(65, 70, 0)], MAX);
+        assert!(matches!(steps.as_slice(), [Step::Modify { qty, .. }] if *qty == Qty::new(130)));
+    }
+
+    #[test]
+    fn sells_are_sliced_at_the_freeze_quantity() {
+        // F-40
+        let steps = plan(&params(), Qty::new(4_000), stop(70), &[], MAX);
+        let placed: Vec<i64> = steps
+            .iter()
+            .map(|s| match s {
+                Step::Place { qty, .. } => qty.get(),
+                _ => 0,
+            })
+            .collect();
+        assert_eq!(placed, [1_755, 1_755, 490]);
+    }
+
+    #[test]
+    fn an_order_waiting_for_an_answer_is_left_alone_and_counts_in_full() {
+        let mut waiting = resting(65, 70, 0);
+        waiting.is_settled = false;
+        assert!(plan(&params(), Qty::new(65), stop(90), &[waiting], MAX).is_empty());
+    }
+
+    #[test]
+    fn a_trailing_stop_leaves_modifications_for_the_exit() {
+        assert!(plan(&params(), Qty::new(65), stop(90), &[resting(65, 70, 15)], MAX).is_empty());
+        let wanted = Wanted::Leave { limit: Premium::from_rupees(80) };
+        assert_eq!(plan(&params(), Qty::new(65), wanted, &[resting(65, 70, 15)], MAX).len(), 1);
+        let spent = plan(&params(), Qty::new(65), wanted, &[resting(65, 70, 25)], MAX);
+        assert!(matches!(spent.as_slice(), [Step::Cancel { .. }]));
+    }
+
+    #[test]
+    fn a_small_rise_of_the_stop_is_not_worth_a_modification() {
+        let mut sell = resting(65, 100, 0);
+        let trigger = Premium::from_rupees(100);
+        sell.order_type = OrderType::StopLimit { trigger, price: trigger };
+        let wanted = Wanted::Stop { trigger: Premium::from_paise(10_020), limit: trigger };
+        assert!(plan(&params(), Qty::new(65), wanted, &[sell], MAX).is_empty());
+    }
+}

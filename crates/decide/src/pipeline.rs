@@ -1,0 +1,294 @@
+//! The one wiring: the order of stages inside one event, the same for direct calls and for mailboxes (F-91).
+//!
+//! Exits come before entries, on a road of their own: no gate stands on it (L7). One event is drained fully before
+//! the next.
+
+use crate::capital_allocator::{CapitalHold, CapitalRefusal};
+use crate::chain_analyzer::{NoStrike, StrikePick};
+use crate::domain::event::OperatorCommand;
+use crate::domain::order::IllegalTransition;
+use crate::domain::{
+    Command, Event, IndexPrice, Instant, InstrumentId, InstrumentKind, OrderEvent, PositionId, Premium, Stamp, Tick,
+    Underlying,
+};
+use crate::entry_guard::{EntryRefusal, Guarded};
+use crate::journal::{Decision, EntryNote, ExitNote, JournalEntry, Stage};
+use crate::order_manager::{Commands, Outcome, PositionChange};
+use crate::risk_manager::{Excursion, RiskAction, RiskActions, RiskApproved, RiskRefusal};
+use crate::signal_engine::{ClosedBars, NoSignal, Signal};
+use crate::tick_cache::{Quote, TickRefusal};
+
+/// The pipeline cannot go on: a bug here or at the venue. Restart is recovery.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Halt {
+    /// A report contradicts what is known about an order.
+    #[error(transparent)]
+    IllegalTransition(#[from] IllegalTransition),
+}
+
+/// Prices of an entry about to be decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntryPrices {
+    /// Best price to buy at now.
+    pub ask: Premium,
+    /// Worst price to pay.
+    pub limit: Premium,
+}
+
+/// The eight stages as the pipeline sees them. `Direct` calls the cores; actors answer by mailbox.
+#[allow(async_fn_in_trait, reason = "stages are awaited on one thread and never boxed")]
+pub trait Stages {
+    /// Remembers an event that is not a tick.
+    fn note_event(&mut self, now: Stamp, event: &Event);
+    /// Writes a line of the journal.
+    fn journal(&mut self, entry: JournalEntry);
+    /// Hands a command to whoever executes it.
+    fn send(&mut self, now: Stamp, command: Command);
+    /// Counts a tick that was kept out.
+    fn tick_refused(&mut self, tick: &Tick, refusal: TickRefusal);
+    /// Whether a position is held or opening in this instrument.
+    fn is_in_play(&self, instrument: InstrumentId) -> bool;
+    /// Indices in the order their entries are considered.
+    fn underlyings(&self) -> &[Underlying];
+
+    /// Session begins, instrument listed, session ends: every stage takes note.
+    async fn open(&mut self, now: Stamp, event: &Event);
+    /// Tick cache: takes a tick in.
+    async fn apply_tick(&mut self, now: Stamp, tick: &Tick) -> Result<InstrumentKind, TickRefusal>;
+    /// Tick cache: last quote.
+    async fn quote(&mut self, instrument: InstrumentId) -> Option<Quote>;
+    /// Tick cache: last index level.
+    async fn index_level(&mut self, underlying: Underlying) -> Option<IndexPrice>;
+    /// Risk manager: exits the new quote calls for.
+    async fn exits_due(&mut self, now: Stamp, instrument: InstrumentId, quote: &Quote) -> RiskActions;
+    /// Risk manager: exits due by time.
+    async fn timed_exits(&mut self, now: Stamp) -> RiskActions;
+    /// Risk manager: exits a person asked for.
+    async fn operator(&mut self, now: Stamp, command: OperatorCommand) -> RiskActions;
+    /// Order manager: carries an action out.
+    async fn act(&mut self, now: Stamp, action: RiskAction) -> Commands;
+    /// Order manager: a new quote of a contract in play.
+    async fn follow_quote(&mut self, now: Stamp, instrument: InstrumentId, quote: &Quote) -> Commands;
+    /// Order manager: what is due by time.
+    async fn order_timers(&mut self, now: Stamp) -> Commands;
+    /// Order manager: takes a report in.
+    async fn apply_report(&mut self, now: Stamp, event: &OrderEvent) -> Result<Outcome, IllegalTransition>;
+    /// Order manager: settles a series, or ends the session.
+    async fn settle(&mut self, now: Stamp, event: &Event) -> Outcome;
+    /// Signal engine: takes an index tick in.
+    async fn observe_index(&mut self, underlying: Underlying, tick: &Tick);
+    /// Signal engine: closes bars that are due.
+    async fn close_bars(&mut self, now: Stamp, underlying: Underlying) -> ClosedBars;
+    /// Signal engine: whether one of these bars calls for an evaluation.
+    fn has_primary(&self, underlying: Underlying, bars: &ClosedBars) -> bool;
+    /// Chain analyzer and signal engine: samples the at-the-money volatility.
+    async fn sample_iv(&mut self, now: Stamp, underlying: Underlying);
+    /// Signal engine: judges the last closed bar.
+    async fn evaluate(&mut self, now: Stamp, underlying: Underlying) -> Result<Signal, NoSignal>;
+    /// Chain analyzer: picks a contract, and tells when it expires.
+    async fn pick_strike(&mut self, now: Stamp, signal: &Signal) -> Result<(StrikePick, Instant), NoStrike>;
+    /// Order manager: prices of an entry in the chosen contract.
+    async fn entry_prices(&mut self, pick: &StrikePick) -> Option<EntryPrices>;
+    /// Capital allocator: sizes the entry and holds the money.
+    async fn hold(
+        &mut self,
+        now: Stamp,
+        pick: &StrikePick,
+        expires_at: Instant,
+        prices: EntryPrices,
+    ) -> Result<CapitalHold, CapitalRefusal>;
+    /// Capital allocator: gives a hold back.
+    async fn release(&mut self, hold: &CapitalHold);
+    /// Entry guard: may we enter now?
+    async fn judge_entry(
+        &mut self,
+        now: Stamp,
+        signal: &Signal,
+        pick: &StrikePick,
+        prices: EntryPrices,
+    ) -> Result<Guarded, EntryRefusal>;
+    /// Risk manager: the last word.
+    #[allow(clippy::too_many_arguments, reason = "each is the answer of another stage")]
+    async fn approve(
+        &mut self,
+        now: Stamp,
+        guarded: Guarded,
+        signal: &Signal,
+        pick: &StrikePick,
+        expires_at: Instant,
+        hold: &CapitalHold,
+        prices: EntryPrices,
+    ) -> Result<RiskApproved, RiskRefusal>;
+    /// Order manager: sends the entry; every stage that counts positions takes note.
+    async fn place(&mut self, now: Stamp, approved: RiskApproved) -> (PositionId, Commands);
+    /// Capital, risk and guard take note of a change; returns what the risk manager wants done about it.
+    async fn position_changed(&mut self, now: Stamp, change: &PositionChange) -> (RiskActions, Option<Excursion>);
+    /// Order manager: the books of a position that has just ended.
+    async fn exit_note(
+        &mut self,
+        now: Stamp,
+        change: &PositionChange,
+        excursion: Option<Excursion>,
+    ) -> Option<ExitNote>;
+}
+
+/// Takes one event through the stages.
+///
+/// # Errors
+/// [`Halt`] when the engine must stop.
+#[inline]
+pub async fn run_event<S: Stages>(s: &mut S, now: Stamp, event: &Event) -> Result<(), Halt> {
+    match event {
+        Event::Tick(tick) => {
+            on_tick(s, now, tick).await;
+            Ok(())
+        }
+        other => on_other(s, now, other).await,
+    }
+}
+
+/// Takes one tick through the stages; the hot path.
+#[inline]
+pub async fn on_tick<S: Stages>(s: &mut S, now: Stamp, tick: &Tick) {
+    match s.apply_tick(now, tick).await {
+        Err(refusal) => s.tick_refused(tick, refusal),
+        Ok(InstrumentKind::Index { underlying }) => s.observe_index(underlying, tick).await,
+        Ok(_) => {
+            if s.is_in_play(tick.instrument) {
+                review(s, now, tick.instrument).await;
+            }
+        }
+    }
+}
+
+async fn review<S: Stages>(s: &mut S, now: Stamp, instrument: InstrumentId) {
+    let Some(quote) = s.quote(instrument).await else { return };
+    let actions = s.exits_due(now, instrument, &quote).await;
+    let commands = s.follow_quote(now, instrument, &quote).await;
+    send_all(s, now, commands);
+    carry_out(s, now, actions).await;
+}
+
+async fn on_other<S: Stages>(s: &mut S, now: Stamp, event: &Event) -> Result<(), Halt> {
+    s.note_event(now, event);
+    match event {
+        Event::Tick(tick) => on_tick(s, now, tick).await,
+        Event::Timer => on_timer(s, now).await,
+        Event::Order(order) => {
+            s.journal(JournalEntry::Report { stamp: now, event: order.clone() });
+            let outcome = s.apply_report(now, order).await?;
+            absorb(s, now, outcome).await;
+        }
+        Event::SessionOpened { .. } | Event::Listed { .. } => s.open(now, event).await,
+        Event::Settled { .. } => {
+            let outcome = s.settle(now, event).await;
+            absorb(s, now, outcome).await;
+        }
+        Event::SessionClosed { .. } => {
+            let outcome = s.settle(now, event).await;
+            absorb(s, now, outcome).await;
+            s.open(now, event).await;
+        }
+        Event::Operator(command) => {
+            let actions = s.operator(now, *command).await;
+            carry_out(s, now, actions).await;
+        }
+    }
+    Ok(())
+}
+
+/// Time passed: exits first, then orders, then bars and the entries they may lead to.
+async fn on_timer<S: Stages>(s: &mut S, now: Stamp) {
+    let actions = s.timed_exits(now).await;
+    carry_out(s, now, actions).await;
+    let commands = s.order_timers(now).await;
+    send_all(s, now, commands);
+    for i in 0..s.underlyings().len() {
+        let underlying = s.underlyings()[i];
+        let bars = s.close_bars(now, underlying).await;
+        if bars.is_empty() {
+            continue;
+        }
+        for bar in &bars {
+            s.journal(JournalEntry::Bar { stamp: now, underlying, bar: *bar });
+        }
+        if s.has_primary(underlying, &bars) {
+            s.sample_iv(now, underlying).await;
+            consider_entry(s, now, underlying).await;
+        }
+    }
+}
+
+fn decided<S: Stages>(s: &mut S, now: Stamp, underlying: Underlying, stage: Stage, code: &'static str, text: String) {
+    s.journal(JournalEntry::Decision(Decision { stamp: now, underlying, stage, code, text }));
+}
+
+async fn consider_entry<S: Stages>(s: &mut S, now: Stamp, underlying: Underlying) {
+    let signal = match s.evaluate(now, underlying).await {
+        Ok(signal) => signal,
+        Err(no) => return decided(s, now, underlying, Stage::SignalEngine, no.code(), no.to_string()),
+    };
+    let text = format!("{} on the bar from {}", signal.id.direction, signal.id.bar_start.ist_time());
+    decided(s, now, underlying, Stage::SignalEngine, "SIGNAL", text);
+    let (pick, expires_at) = match s.pick_strike(now, &signal).await {
+        Ok(picked) => picked,
+        Err(no) => return decided(s, now, underlying, Stage::ChainAnalyzer, no.code(), no.to_string()),
+    };
+    decided(s, now, underlying, Stage::ChainAnalyzer, "PICKED", pick.to_string());
+    let Some(prices) = s.entry_prices(&pick).await else {
+        let text = "the chosen contract has no seller".to_owned();
+        return decided(s, now, underlying, Stage::OrderManager, "NO_ASK", text);
+    };
+    let hold = match s.hold(now, &pick, expires_at, prices).await {
+        Ok(hold) => hold,
+        Err(no) => return decided(s, now, underlying, Stage::CapitalAllocator, no.code(), no.to_string()),
+    };
+    let guarded = match s.judge_entry(now, &signal, &pick, prices).await {
+        Ok(guarded) => guarded,
+        Err(no) => {
+            s.release(&hold).await;
+            return decided(s, now, underlying, Stage::EntryGuard, no.code(), no.to_string());
+        }
+    };
+    let approved = match s.approve(now, guarded, &signal, &pick, expires_at, &hold, prices).await {
+        Ok(approved) => approved,
+        Err(no) => {
+            s.release(&hold).await;
+            return decided(s, now, underlying, Stage::RiskManager, no.code(), no.to_string());
+        }
+    };
+    let entry = approved.entry().clone();
+    let index = s.index_level(underlying).await;
+    let (position, commands) = s.place(now, approved).await;
+    let text = format!("position {position}, {} lots up to {}, bound by {}", hold.lots, prices.limit, hold.binding);
+    decided(s, now, underlying, Stage::OrderManager, "PLACED", text);
+    let note = EntryNote { position, entry, pick, ask: prices.ask, index };
+    s.journal(JournalEntry::Entry { stamp: now, note: Box::new(note) });
+    send_all(s, now, commands);
+}
+
+fn send_all<S: Stages>(s: &mut S, now: Stamp, commands: Commands) {
+    for command in commands {
+        s.journal(JournalEntry::Command { stamp: now, command });
+        s.send(now, command);
+    }
+}
+
+async fn carry_out<S: Stages>(s: &mut S, now: Stamp, actions: RiskActions) {
+    for action in actions {
+        let commands = s.act(now, action).await;
+        send_all(s, now, commands);
+    }
+}
+
+async fn absorb<S: Stages>(s: &mut S, now: Stamp, outcome: Outcome) {
+    send_all(s, now, outcome.commands);
+    for change in &outcome.changes {
+        s.journal(JournalEntry::Change { stamp: now, change: *change });
+        let (actions, excursion) = s.position_changed(now, change).await;
+        if let Some(note) = s.exit_note(now, change, excursion).await {
+            s.journal(JournalEntry::Exit { stamp: now, note: Box::new(note) });
+        }
+        carry_out(s, now, actions).await;
+    }
+}

@@ -1,0 +1,357 @@
+//! Collects what a replay says into plain records.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use scalper_decide::direct::Direct;
+use scalper_decide::domain::{
+    ChargeHeads, Instant, Money, Order, OrderReport, PositionId, PositionPhase, Premium, Qty, Tick, TickFlags,
+    TickSource, Underlying,
+};
+use scalper_decide::journal::{Decision, EntryNote, ExitNote, JournalEntry, Stage};
+use scalper_decide::signal_engine::ClosedBar;
+use scalper_decide::venue_sim::VenueOutput;
+
+use super::replay::is_synthesised;
+use super::result::{
+    BarRecord, DataQuality, DayRecord, DecisionRecord, FillRecord, FunnelRow, OrderRecord, TradeRecord,
+    UnresolvedRecord,
+};
+
+/// Which of the bulky records to keep.
+#[derive(Debug, Clone, Copy)]
+pub struct Keep {
+    /// Every evaluation with its reason.
+    pub decisions: bool,
+    /// Every closed bar.
+    pub bars: bool,
+}
+
+/// Records of one replay.
+#[derive(Debug)]
+pub struct Recorder {
+    keep: Keep,
+    day: Option<(NaiveDate, bool)>,
+    day_opening: Option<Money>,
+    entries: BTreeMap<PositionId, EntryNote>,
+    entry_stamps: BTreeMap<PositionId, Instant>,
+    unresolved_quotes: BTreeMap<PositionId, (Option<Instant>, Option<Premium>)>,
+    funnel: BTreeMap<(Stage, &'static str), u64>,
+    next_fill: Option<(Premium, bool)>,
+    day_trades: usize,
+    day_gross: Money,
+    day_charges: Money,
+    /// Closed round trips.
+    pub trades: Vec<TradeRecord>,
+    /// Positions without a resolvable exit.
+    pub unresolved: Vec<UnresolvedRecord>,
+    /// Orders.
+    pub orders: Vec<OrderRecord>,
+    /// Executions.
+    pub fills: Vec<FillRecord>,
+    /// Evaluations.
+    pub decisions: Vec<DecisionRecord>,
+    /// Bars.
+    pub bars: Vec<BarRecord>,
+    /// Days.
+    pub days: Vec<DayRecord>,
+    /// Balance after each exit.
+    pub equity: Vec<(Instant, Money)>,
+    /// Charges of closed round trips.
+    pub charges: ChargeHeads,
+    /// Counts of ticks.
+    pub data: DataQuality,
+    /// Entries that never filled.
+    pub unfilled_entries: usize,
+    balance: Money,
+}
+
+impl Recorder {
+    /// An empty recorder for an account that starts with `opening_balance`.
+    pub fn new(keep: Keep, opening_balance: Money) -> Recorder {
+        Recorder {
+            keep,
+            day: None,
+            day_opening: None,
+            entries: BTreeMap::new(),
+            entry_stamps: BTreeMap::new(),
+            unresolved_quotes: BTreeMap::new(),
+            funnel: BTreeMap::new(),
+            next_fill: None,
+            day_trades: 0,
+            day_gross: Money::ZERO,
+            day_charges: Money::ZERO,
+            trades: Vec::new(),
+            unresolved: Vec::new(),
+            orders: Vec::new(),
+            fills: Vec::new(),
+            decisions: Vec::new(),
+            bars: Vec::new(),
+            days: Vec::new(),
+            equity: Vec::new(),
+            charges: ChargeHeads::default(),
+            data: DataQuality::default(),
+            unfilled_entries: 0,
+            balance: opening_balance,
+        }
+    }
+
+    /// A day begins.
+    pub fn open_day(&mut self, day: NaiveDate, warm_up: bool, balance: Option<Money>) {
+        self.day = Some((day, warm_up));
+        self.day_opening = balance;
+        (self.day_trades, self.day_gross, self.day_charges) = (0, Money::ZERO, Money::ZERO);
+        self.entries.clear();
+        self.entry_stamps.clear();
+    }
+
+    /// Counts a tick.
+    #[inline]
+    pub fn count(&mut self, tick: &Tick) {
+        let d = &mut self.data;
+        d.ticks += 1;
+        d.synthesised += u64::from(is_synthesised(tick));
+        d.with_book += u64::from(tick.has_book());
+        d.derived_index += u64::from(tick.source == TickSource::Derived);
+        if !tick.flags.is_decidable() {
+            d.out_of_session += u64::from(tick.flags.has(TickFlags::OUT_OF_SESSION));
+            d.stale += u64::from(tick.flags.has(TickFlags::STALE));
+            d.out_of_order += u64::from(tick.flags.has(TickFlags::OUT_OF_ORDER));
+        }
+    }
+
+    /// The context of the report that is handled next.
+    pub fn fill_context(&mut self, output: &VenueOutput) {
+        self.next_fill = output.tick.as_ref().map(|t| (t.ltp, t.synthesised));
+    }
+
+    /// Takes a line of the journal in.
+    pub fn entry(&mut self, entry: JournalEntry) {
+        match entry {
+            JournalEntry::Decision(decision) => self.decision(decision),
+            JournalEntry::Bar { underlying, bar, .. } => self.bar(underlying, &bar),
+            JournalEntry::Entry { stamp, note } => {
+                self.entry_stamps.insert(note.position, stamp.at);
+                self.entries.insert(note.position, *note);
+            }
+            JournalEntry::Report { event, .. } => {
+                if let OrderReport::Filled(fill) = &event.report {
+                    let (tick_ltp, synthesised) = self.next_fill.unwrap_or((fill.price, false));
+                    self.fills.push(FillRecord {
+                        trade: fill.trade.0,
+                        order: event.id.to_string(),
+                        symbol: String::new(),
+                        side: scalper_decide::domain::OrderSide::Buy,
+                        qty: fill.qty,
+                        price: fill.price,
+                        at: fill.at,
+                        synthesised,
+                        tick_ltp,
+                    });
+                }
+            }
+            JournalEntry::Exit { note, .. } => self.exit(*note),
+            JournalEntry::Command { .. } | JournalEntry::Change { .. } => {}
+        }
+    }
+
+    fn decision(&mut self, decision: Decision) {
+        if !matches!(self.day, Some((_, true))) && !matches!(decision.code, "SIGNAL" | "PICKED" | "PLACED") {
+            *self.funnel.entry((decision.stage, decision.code)).or_default() += 1;
+        }
+        if self.keep.decisions {
+            self.decisions.push(DecisionRecord {
+                seq: decision.stamp.seq.0,
+                at: decision.stamp.at,
+                underlying: decision.underlying,
+                stage: decision.stage.name(),
+                code: decision.code,
+                text: decision.text,
+            });
+        }
+    }
+
+    fn bar(&mut self, underlying: Underlying, bar: &ClosedBar) {
+        if self.keep.bars {
+            self.bars.push(BarRecord {
+                start: bar.bar.start(),
+                underlying,
+                timeframe: bar.timeframe.code(),
+                open: bar.bar.open(),
+                high: bar.bar.high(),
+                low: bar.bar.low(),
+                close: bar.bar.close(),
+                atr: bar.supertrend.map(|s| s.atr),
+                supertrend: bar.supertrend.map(|s| s.line),
+                direction: bar.supertrend.map(|s| s.direction.sign() as i8),
+                plus_di: bar.plus_di,
+                minus_di: bar.minus_di,
+                adx: bar.adx,
+            });
+        }
+    }
+
+    fn exit(&mut self, note: ExitNote) {
+        let position = &note.position;
+        if position.phase == PositionPhase::Abandoned {
+            self.unfilled_entries += 1;
+            return;
+        }
+        let Some(entry) = self.entries.get(&position.id) else { return };
+        let (day, _) = self.day.expect("positions end inside a day");
+        let contract = entry.entry.contract;
+        let symbol = format!("{} {} {} {}", contract.underlying, contract.expiry, contract.strike, contract.right);
+        let Some(average) = position.average_entry() else { return };
+        let opened_at = position.opened_at.unwrap_or(Instant::MAX);
+        let Some(reason) = note.reason else {
+            let (last_quote_at, last_price) = self.unresolved_quotes.get(&position.id).copied().unwrap_or((None, None));
+            let realised = position.received - position.paid - position.charges.total();
+            self.unresolved.push(UnresolvedRecord {
+                position: position.id.0,
+                day,
+                underlying: contract.underlying,
+                symbol,
+                qty: note.unresolved,
+                entry_price: average,
+                entry_at: opened_at,
+                last_quote_at,
+                last_price,
+                wanted: note.wanted,
+                worst_case: realised,
+                at_last_price: last_price.map(|p| realised + p * note.unresolved),
+            });
+            return;
+        };
+        let exit_at = match position.phase {
+            PositionPhase::Closed { at, .. } => at,
+            _ => opened_at,
+        };
+        let (peak, trough) = note.excursion.map_or((average, average), |e| (e.peak, e.trough));
+        let worst = ((trough - average) * position.bought).min(Money::ZERO);
+        let best = ((peak - average) * position.bought).max(Money::ZERO);
+        let trade = TradeRecord {
+            position: position.id.0,
+            day,
+            underlying: contract.underlying,
+            symbol,
+            expiry: contract.expiry,
+            strike: contract.strike,
+            right: contract.right,
+            direction: position.signal.direction,
+            qty: position.bought,
+            lots: contract.lot.lots_in(position.bought).get(),
+            decided_at: self.entry_stamps[&position.id],
+            entry_at: opened_at,
+            exit_at,
+            entry_price: average,
+            exit_price: position.average_exit().unwrap_or_default(),
+            decision_ask: entry.ask,
+            initial_stop: note.excursion.map_or(Premium::ZERO, |e| e.initial_stop),
+            reason,
+            gross: position.gross(),
+            charges: position.charges,
+            net: position.net(),
+            mae: worst,
+            mfe: best,
+            index_at_entry: entry.index.map_or(0.0, |i| i.as_rupees_f64()),
+            index_at_exit: note.index.map_or(0.0, |i| i.as_rupees_f64()),
+            iv_pct: entry.pick.chosen.greeks.iv_pct,
+            delta: entry.pick.chosen.greeks.delta,
+            on_synthesised: false,
+            tick: contract.tick,
+            strike_step: entry.pick.step,
+        };
+        self.balance += trade.net;
+        self.equity.push((exit_at, self.balance));
+        self.charges += trade.charges;
+        self.day_trades += 1;
+        self.day_gross += trade.gross;
+        self.day_charges += trade.charges.total();
+        self.trades.push(trade);
+    }
+
+    /// Notes the last quotes of positions that are about to end unresolved.
+    pub fn before_close(&mut self, core: &Direct) {
+        for position in core.orders().positions().filter(|p| p.is_live()) {
+            let quote = core.orders().last_quote(position.id);
+            let seen = quote.map(|q| q.received_at);
+            let price = quote.and_then(|q| q.sellable_at().or(q.ltp()));
+            self.unresolved_quotes.insert(position.id, (seen, price));
+        }
+    }
+
+    /// A day ends: its orders become records.
+    pub fn close_day(&mut self, core: &Direct) {
+        let Some((day, warm_up)) = self.day else { return };
+        let universe = core.universe();
+        let mut by_id: BTreeMap<String, (String, scalper_decide::domain::OrderSide, PositionId)> = BTreeMap::new();
+        let mut orders: Vec<(&Order, u8)> = core.orders().orders().collect();
+        orders.sort_by_key(|(order, _)| (order.sent_at, order.spec.position, order.spec.id));
+        for (order, modifications) in orders {
+            let symbol = universe.get(order.spec.instrument).symbol.clone();
+            by_id.insert(order.spec.id.to_string(), (symbol.clone(), order.spec.side, order.spec.position));
+            self.orders.push(OrderRecord {
+                id: order.spec.id.to_string(),
+                position: order.spec.position.0,
+                symbol,
+                purpose: order.spec.purpose,
+                side: order.spec.side,
+                qty: order.spec.qty,
+                filled: order.filled(),
+                limit: order.spec.order_type.limit(),
+                trigger: order.spec.order_type.trigger(),
+                sent_at: order.sent_at,
+                state: state_text(order),
+                modifications,
+            });
+        }
+        let mut synthesised: BTreeMap<PositionId, bool> = BTreeMap::new();
+        for fill in self.fills.iter_mut().filter(|f| f.symbol.is_empty()) {
+            if let Some((symbol, side, position)) = by_id.get(&fill.order) {
+                fill.symbol.clone_from(symbol);
+                fill.side = *side;
+                *synthesised.entry(*position).or_default() |= fill.synthesised;
+            }
+        }
+        for trade in self.trades.iter_mut().filter(|t| t.day == day) {
+            trade.on_synthesised = synthesised.get(&PositionId(trade.position)).copied().unwrap_or(false);
+        }
+        if !warm_up {
+            self.days.push(DayRecord {
+                day,
+                trades: self.day_trades,
+                gross: self.day_gross,
+                charges: self.day_charges,
+                net: self.day_gross - self.day_charges,
+                closing_balance: self.balance,
+                halted: core.risk().day().halted().map(|block| block.to_string()),
+            });
+        }
+    }
+
+    /// Refusals per gate, in pipeline order, most frequent first inside a stage.
+    pub fn funnel(&self) -> Vec<FunnelRow> {
+        let mut rows: Vec<(Stage, FunnelRow)> = self
+            .funnel
+            .iter()
+            .map(|((stage, code), count)| (*stage, FunnelRow { stage: stage.name(), code, count: *count }))
+            .collect();
+        rows.sort_by_key(|(stage, row)| (*stage, std::cmp::Reverse(row.count), row.code));
+        rows.into_iter().map(|(_, row)| row).collect()
+    }
+}
+
+fn state_text(order: &Order) -> String {
+    use scalper_decide::domain::OrderState;
+    match &order.state {
+        OrderState::Sent { .. } => "sent".to_owned(),
+        OrderState::InDoubt { .. } => "in_doubt".to_owned(),
+        OrderState::Working { triggered: true } => "triggered".to_owned(),
+        OrderState::Working { triggered: false } => "working".to_owned(),
+        OrderState::Filled => "filled".to_owned(),
+        OrderState::Cancelled { filled } if *filled > Qty::ZERO => "part_filled".to_owned(),
+        OrderState::Cancelled { .. } => "cancelled".to_owned(),
+        OrderState::Rejected { refusal } => format!("rejected: {refusal}"),
+        OrderState::Absent => "absent".to_owned(),
+    }
+}

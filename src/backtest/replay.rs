@@ -1,0 +1,252 @@
+//! Drives the decision core with a feed and a virtual clock, and the simulated venue with its commands.
+//!
+//! At one instant the order is fixed: commands reach the venue, reports reach the engine, then ticks, then timers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context as _;
+use chrono::NaiveDate;
+use scalper_decide::direct::Direct;
+use scalper_decide::domain::{
+    Age, Event, IndexPrice, Instant, InstrumentId, InstrumentKind, SessionHours, Tick, TickFlags, TickSource,
+    TimeOfDay, Underlying,
+};
+use scalper_decide::venue_sim::{VenueOutput, VenueSim};
+
+use super::feed::TickFeed;
+use super::recorder::Recorder;
+
+/// The exchange takes the average of the last half hour as closing value.
+const SETTLEMENT_WINDOW: Age = Age::from_mins(30);
+/// Ticks later than this after the close are counted, not replayed.
+const AFTER_CLOSE: Age = Age::from_mins(1);
+
+/// Average of the index inside the settlement window.
+#[derive(Debug, Clone, Copy, Default)]
+struct ClosingAverage {
+    sum: i128,
+    count: i128,
+}
+
+/// One replay in progress.
+pub struct Replay<'a> {
+    core: Direct,
+    venue: VenueSim,
+    reports: BTreeMap<(Instant, u64), VenueOutput>,
+    report_seq: u64,
+    outputs: Vec<VenueOutput>,
+    recorder: Recorder,
+    feed: &'a dyn TickFeed,
+    closing: [ClosingAverage; Underlying::ALL.len()],
+    index_of_slot: Vec<Option<Underlying>>,
+    expiring: BTreeSet<(Underlying, NaiveDate)>,
+    on_progress: &'a mut (dyn FnMut(u64) + Send),
+}
+
+impl<'a> Replay<'a> {
+    /// A replay that has not started.
+    pub fn new(
+        core: Direct,
+        venue: VenueSim,
+        recorder: Recorder,
+        feed: &'a dyn TickFeed,
+        on_progress: &'a mut (dyn FnMut(u64) + Send),
+    ) -> Replay<'a> {
+        Replay {
+            core,
+            venue,
+            reports: BTreeMap::new(),
+            report_seq: 0,
+            outputs: Vec::new(),
+            recorder,
+            feed,
+            closing: Default::default(),
+            index_of_slot: Vec::new(),
+            expiring: BTreeSet::new(),
+            on_progress,
+        }
+    }
+
+    /// The core and the records after the last day.
+    pub fn finish(self) -> (Direct, Recorder) {
+        (self.core, self.recorder)
+    }
+
+    /// Replays one trading day.
+    pub fn day(&mut self, hours: &SessionHours, warm_up: bool) -> anyhow::Result<()> {
+        let day = hours.day;
+        let start = Instant::from_ist(day, TimeOfDay::from_secs(0).expect("midnight is a time"));
+        self.recorder.open_day(day, warm_up, self.core.capital().balance());
+        self.core.handle(start, &Event::SessionOpened { hours: hours.clone(), warm_up })?;
+        self.venue.open_session(hours);
+        self.list(day, start)?;
+        self.closing = Default::default();
+
+        let universe = self.core.universe().clone();
+        let resolve = move |segment, id| universe.find(segment, id);
+        let last = hours.close_at() + AFTER_CLOSE;
+        let settle_until = hours.at(hours.index_continuous_close);
+        let settle_from = settle_until - SETTLEMENT_WINDOW;
+        let feed = self.feed;
+        let mut next_due = self.next_due();
+        feed.replay(day, &resolve, &mut |ticks| {
+            for tick in ticks {
+                self.recorder.count(tick);
+                if tick.received_at > last {
+                    continue;
+                }
+                if tick.received_at >= next_due {
+                    self.run_until(tick.received_at)?;
+                    next_due = self.next_due();
+                }
+                if self.one_tick(tick, settle_from, settle_until) {
+                    next_due = self.next_due();
+                }
+            }
+            (self.on_progress)(ticks.len() as u64);
+            Ok(())
+        })
+        .with_context(|| format!("replaying {day}"))?;
+        self.close_day(hours)
+    }
+
+    fn list(&mut self, day: NaiveDate, at: Instant) -> anyhow::Result<()> {
+        self.expiring.clear();
+        for mut instrument in self.feed.instruments(day)? {
+            let known = self.core.universe().find(instrument.segment, instrument.security_id);
+            instrument.id = known.unwrap_or(InstrumentId(u32::try_from(self.core.universe().len())?));
+            if let Some(contract) = instrument.option()
+                && contract.expiry == day
+            {
+                self.expiring.insert((contract.underlying, day));
+            }
+            let slot = instrument.id.slot();
+            if self.index_of_slot.len() <= slot {
+                self.index_of_slot.resize(slot + 1, None);
+            }
+            if let InstrumentKind::Index { underlying } = instrument.kind {
+                self.index_of_slot[slot] = Some(underlying);
+            }
+            self.venue.list(&instrument);
+            let unchanged = known.is_some_and(|id| **self.core.universe().get(id) == instrument);
+            if !unchanged {
+                self.core.handle(at, &Event::Listed { instrument })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Replays one tick; returns whether something may be due earlier than before.
+    #[inline]
+    fn one_tick(&mut self, tick: &Tick, settle_from: Instant, settle_until: Instant) -> bool {
+        let at = tick.received_at;
+        if let Some(underlying) = self.index_of_slot[tick.instrument.slot()] {
+            let inside = settle_from <= tick.exchange_at && tick.exchange_at < settle_until;
+            if inside && tick.flags.is_decidable() && tick.ltp_paise > 0 {
+                let average = &mut self.closing[underlying.index()];
+                average.sum += i128::from(tick.ltp_paise);
+                average.count += 1;
+            }
+        }
+        self.venue.on_tick(tick, &mut self.outputs);
+        let reported = !self.outputs.is_empty();
+        if reported {
+            self.queue_reports();
+        }
+        let touched = self.core.handle_tick(at, tick);
+        self.drain(at);
+        reported || touched
+    }
+
+    fn queue_reports(&mut self) {
+        for output in self.outputs.drain(..) {
+            self.report_seq += 1;
+            self.reports.insert((output.deliver_at, self.report_seq), output);
+        }
+    }
+
+    #[inline]
+    fn drain(&mut self, at: Instant) {
+        if self.core.has_commands() {
+            for (_, command) in self.core.take_commands() {
+                self.venue.submit(at, command);
+            }
+        }
+        if self.core.has_journal() {
+            for entry in self.core.take_journal() {
+                self.recorder.entry(entry);
+            }
+        }
+    }
+
+    /// The earliest instant at which something other than a tick is due. Timers count from just after their time,
+    /// so that ticks of the same instant come first.
+    #[inline]
+    fn next_due(&self) -> Instant {
+        let timer = self.core.wake_at().map(|t| t + Age::from_nanos(1));
+        let report = self.reports.first_key_value().map(|((at, _), _)| *at);
+        [timer, report, self.venue.wake_at()].into_iter().flatten().min().unwrap_or(Instant::MAX)
+    }
+
+    /// Handles everything due before a tick at `at`.
+    fn run_until(&mut self, at: Instant) -> anyhow::Result<()> {
+        loop {
+            let arrival = self.venue.wake_at().unwrap_or(Instant::MAX);
+            let report = self.reports.first_key_value().map_or(Instant::MAX, |((t, _), _)| *t);
+            let timer = self.core.wake_at().unwrap_or(Instant::MAX);
+            let first = arrival.min(report).min(timer);
+            if first > at || (first == at && first == timer && first < arrival && first < report) {
+                return Ok(());
+            }
+            if arrival == first {
+                self.venue.advance(arrival, &mut self.outputs);
+                self.queue_reports();
+            } else if report == first {
+                let (_, output) = self.reports.pop_first().expect("a report is due");
+                self.recorder.fill_context(&output);
+                self.core.handle(report, &Event::Order(output.event))?;
+                self.drain(report);
+            } else {
+                if timer >= at {
+                    return Ok(());
+                }
+                self.core.handle(timer, &Event::Timer)?;
+                self.drain(timer);
+            }
+        }
+    }
+
+    fn close_day(&mut self, hours: &SessionHours) -> anyhow::Result<()> {
+        let close = hours.close_at();
+        self.run_until(close + Age::from_nanos(1))?;
+        self.venue.close_session(close, &mut self.outputs);
+        self.queue_reports();
+        // Reports under way at the close still arrive.
+        self.run_until(close + AFTER_CLOSE)?;
+        let end = close + AFTER_CLOSE;
+        for (underlying, expiry) in std::mem::take(&mut self.expiring) {
+            let average = self.closing[underlying.index()];
+            let recorded = self.feed.settlement(hours.day, underlying).or_else(|| {
+                (average.count > 0).then(|| {
+                    let value = IndexPrice::from_paise((average.sum / average.count) as i64);
+                    let source = "average of the recorded index over the last 30 minutes of continuous trading";
+                    (value, source.to_owned())
+                })
+            });
+            if let Some((value, source)) = recorded {
+                self.core.handle(end, &Event::Settled { underlying, expiry, value, source })?;
+                self.drain(end);
+            }
+        }
+        self.recorder.before_close(&self.core);
+        self.core.handle(end, &Event::SessionClosed { day: hours.day })?;
+        self.drain(end);
+        self.recorder.close_day(&self.core);
+        Ok(())
+    }
+}
+
+/// Whether a tick was drawn through a bar or derived rather than observed.
+pub fn is_synthesised(tick: &Tick) -> bool {
+    tick.flags.has(TickFlags::SYNTHESISED) || tick.source == TickSource::Bar
+}

@@ -1,0 +1,223 @@
+//! A whole backtest: warm-up days, the days asked for, all four fill models, one result.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Context as _, bail};
+use chrono::NaiveDate;
+use scalper_decide::direct::{CoreTables, Direct};
+use scalper_decide::domain::{DayKind, Money, SessionCalendar, SessionHours};
+use scalper_decide::params::StrategyParams;
+use scalper_decide::venue_sim::{FillModel, FillModelKind, VenueSim};
+
+use super::feed::TickFeed;
+use super::recorder::{Keep, Recorder};
+use super::replay::Replay;
+use super::result::{BacktestResult, FillModelRow, RunMeta};
+use crate::config::tables::Tables;
+
+/// Earlier days of the tape that only feed the indicators: 200 closed 5-minute bars need three sessions.
+const WARM_UP_DAYS: usize = 5;
+
+/// What to replay and how.
+#[derive(Debug, Clone)]
+pub struct BacktestRequest {
+    /// Settings.
+    pub params: StrategyParams,
+    /// Presets the settings came from, for the report.
+    pub preset: String,
+    /// BLAKE3 of the effective configuration.
+    pub config_hash: String,
+    /// First and last day, both included; `None` takes every day of the feed.
+    pub days: Option<(NaiveDate, NaiveDate)>,
+    /// Days before this one only warm up; `None` derives it from `days`.
+    pub trade_from: Option<NaiveDate>,
+    /// Fill model of the headline; never the optimistic one.
+    pub headline: FillModelKind,
+    /// Whether to replay the other three fill models as well.
+    pub all_fill_models: bool,
+}
+
+/// A day to replay.
+#[derive(Debug, Clone)]
+struct PlannedDay {
+    hours: SessionHours,
+    warm_up: bool,
+}
+
+/// Days of the feed that are trading days, with the reason of every other one.
+fn plan_days(
+    request: &BacktestRequest,
+    feed: &dyn TickFeed,
+    calendar: &SessionCalendar,
+    notes: &mut Vec<String>,
+) -> anyhow::Result<Vec<PlannedDay>> {
+    let available = feed.days();
+    let (Some(first), Some(last)) = (available.first(), available.last()) else {
+        bail!("the tape holds no days");
+    };
+    let (from, to) = request.days.unwrap_or((*first, *last));
+    if to < from {
+        bail!("--days {from}..{to}: the first day comes after the last");
+    }
+    let trade_from = request.trade_from.unwrap_or(from);
+    let mut warm_up: Vec<NaiveDate> = available.iter().copied().filter(|d| *d < from).collect();
+    warm_up.drain(..warm_up.len().saturating_sub(WARM_UP_DAYS));
+    let wanted: Vec<NaiveDate> = available.iter().copied().filter(|d| (from..=to).contains(d)).collect();
+    if wanted.is_empty() {
+        bail!("the tape holds no day in {from}..{to}; it covers {first}..{last}");
+    }
+    let mut days = Vec::new();
+    for day in warm_up.into_iter().chain(wanted) {
+        match calendar.day(day)? {
+            DayKind::Open(hours) => days.push(PlannedDay { hours, warm_up: day < trade_from }),
+            DayKind::Closed(reason) => {
+                notes.push(format!("{day} is on the tape but not a trading day ({reason}): nothing was decided on it"));
+            }
+        }
+    }
+    if let Some((from, to)) = request.days {
+        let mut day = from;
+        while day <= to {
+            if calendar.hours(day)?.is_some() && !available.contains(&day) {
+                notes.push(format!("{day} is a trading day the tape does not hold"));
+            }
+            day = day.succ_opt().context("date out of range")?;
+        }
+    }
+    if days.iter().all(|d| d.warm_up) {
+        bail!("no trading day to replay in {from}..{to}: {}", notes.join("; "));
+    }
+    Ok(days)
+}
+
+/// One replay under one fill model.
+fn replay(
+    request: &BacktestRequest,
+    feed: &dyn TickFeed,
+    tables: &Tables,
+    days: &[PlannedDay],
+    model: FillModelKind,
+    keep: Keep,
+    ticks_done: &AtomicU64,
+) -> anyhow::Result<(Direct, Recorder)> {
+    let core_tables =
+        CoreTables { calendar: Arc::new(tables.calendar.clone()), charges: Arc::new(tables.charges.clone()) };
+    let core = Direct::new(request.params.clone(), core_tables, &BTreeMap::new());
+    let venue = VenueSim::new(FillModel::named(model));
+    let recorder = Recorder::new(keep, request.params.capital.opening_balance.unwrap_or(Money::ZERO));
+    let mut progress = |ticks: u64| {
+        ticks_done.fetch_add(ticks, Ordering::Relaxed);
+    };
+    let mut replay = Replay::new(core, venue, recorder, feed, &mut progress);
+    for day in days {
+        replay.day(&day.hours, day.warm_up)?;
+    }
+    Ok(replay.finish())
+}
+
+/// Runs a backtest. `ticks_done` counts ticks over all replays, for progress.
+///
+/// # Errors
+/// When the feed cannot be read, holds no trading day in the range, or the core halts.
+pub fn run(
+    request: &BacktestRequest,
+    feed: &dyn TickFeed,
+    tables: &Tables,
+    ticks_done: &AtomicU64,
+) -> anyhow::Result<BacktestResult> {
+    if request.headline == FillModelKind::Optimistic {
+        bail!("the headline is never the optimistic fill model; choose base, pessimistic or stressed");
+    }
+    let mut notes = Vec::new();
+    let days = plan_days(request, feed, &tables.calendar, &mut notes)?;
+    for day in &days {
+        notes.extend(feed.notes(day.hours.day));
+    }
+    notes.sort();
+    notes.dedup();
+
+    let others: Vec<FillModelKind> =
+        FillModelKind::ALL.into_iter().filter(|m| request.all_fill_models && *m != request.headline).collect();
+    let light = Keep { decisions: false, bars: false };
+    let full = Keep { decisions: true, bars: true };
+    let one = |model, keep| replay(request, feed, tables, &days, model, keep, ticks_done);
+    // Two threads: the headline beside the other three, one after the other.
+    let (headline, rest) = std::thread::scope(|scope| {
+        let rest =
+            scope.spawn(|| others.iter().map(|m| one(*m, light).map(|r| (*m, r))).collect::<Result<Vec<_>, _>>());
+        let headline = one(request.headline, full);
+        (headline, rest.join().expect("a replay thread does not panic"))
+    });
+    let (core, recorder) = headline?;
+    let rest = rest?;
+
+    let mut fill_models = vec![row(request.headline, &core, &recorder)];
+    fill_models.extend(rest.iter().map(|(model, (core, recorder))| row(*model, core, recorder)));
+    fill_models.sort_by_key(|row| FillModelKind::ALL.iter().position(|m| m.name() == row.model));
+
+    let replayed: Vec<NaiveDate> = days.iter().map(|d| d.hours.day).collect();
+    let traded: Vec<NaiveDate> = days.iter().filter(|d| !d.warm_up).map(|d| d.hours.day).collect();
+    let funnel = recorder.funnel();
+    let mut data = recorder.data;
+    data.rejected =
+        core.refused_ticks().iter().filter(|(reason, _)| !reason.is_flagged()).map(|(_, count)| count).sum();
+    data.missing_bars = core.engines().iter().map(|e| e.missing_bars()).sum();
+    if data.derived_index > 0 {
+        notes
+            .push("an index has no recorded spot: its level is the put-call parity forward, marked derived".to_owned());
+    }
+    data.notes = notes;
+    Ok(BacktestResult {
+        meta: RunMeta {
+            title: feed.title(),
+            first_day: *traded.first().expect("checked by the plan"),
+            last_day: *traded.last().expect("checked by the plan"),
+            days: traded.len(),
+            preset: request.preset.clone(),
+            config_hash: blake3_pair(&request.config_hash, &tables.hash),
+            tape_hash: feed.hash(&replayed)?,
+            code_version: CODE_VERSION.to_owned(),
+            fill_model: request.headline.name().to_owned(),
+            opening_balance: request.params.capital.opening_balance.unwrap_or(Money::ZERO),
+        },
+        assumptions: super::assumptions::list(request, &days.iter().map(|d| d.warm_up).collect::<Vec<_>>()),
+        trades: recorder.trades,
+        unresolved: recorder.unresolved,
+        orders: recorder.orders,
+        fills: recorder.fills,
+        decisions: recorder.decisions,
+        funnel,
+        bars: recorder.bars,
+        days: recorder.days,
+        equity: recorder.equity,
+        charges: recorder.charges,
+        fill_models,
+        data,
+        unfilled_entries: recorder.unfilled_entries,
+        digest: core.digest(),
+    })
+}
+
+fn row(model: FillModelKind, core: &Direct, recorder: &Recorder) -> FillModelRow {
+    let gross = recorder.trades.iter().map(|t| t.gross).sum();
+    let charges = recorder.charges.total();
+    FillModelRow {
+        model: model.name(),
+        trades: recorder.trades.len(),
+        gross,
+        charges,
+        net: gross - charges,
+        unfilled_entries: recorder.unfilled_entries,
+        unresolved: recorder.unresolved.len(),
+        digest: core.digest(),
+    }
+}
+
+fn blake3_pair(a: &str, b: &str) -> String {
+    blake3::hash(format!("{a}|{b}").as_bytes()).to_hex().to_string()
+}
+
+/// Version of the program with the first digits of the hash of its sources.
+pub const CODE_VERSION: &str = env!("SCALPER_VERSION");

@@ -1,0 +1,119 @@
+//! A tape on disk as a feed. Decoding runs on a thread of its own, so that it overlaps with deciding.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::mpsc::sync_channel;
+
+use anyhow::{Context as _, Result};
+use chrono::NaiveDate;
+use scalper_decide::domain::{Instrument, InstrumentId, Segment, Tick};
+
+use super::feed::{Resolve, TickFeed, TickSink};
+use crate::tape::{DayAbout, Tape, TapeDay, TapeWriter};
+
+/// Batches decoded ahead.
+const AHEAD: usize = 4;
+
+/// A tape.
+pub struct TapeFeed {
+    title: String,
+    days: BTreeMap<NaiveDate, TapeDay>,
+}
+
+impl TapeFeed {
+    /// Opens the tape in `dir`.
+    pub fn open(dir: &Path) -> Result<TapeFeed> {
+        let tape = Tape::open(dir)?;
+        let title = dir.file_name().map_or_else(|| "tape".to_owned(), |name| name.to_string_lossy().into_owned());
+        let days = tape.days().iter().map(|day| Ok((*day, tape.day(*day)?))).collect::<Result<_>>()?;
+        Ok(TapeFeed { title, days })
+    }
+
+    fn day(&self, day: NaiveDate) -> Result<&TapeDay> {
+        self.days.get(&day).with_context(|| format!("the tape has no {day}"))
+    }
+}
+
+impl TickFeed for TapeFeed {
+    fn title(&self) -> String {
+        self.title.clone()
+    }
+
+    fn days(&self) -> Vec<NaiveDate> {
+        self.days.keys().copied().collect()
+    }
+
+    fn instruments(&self, day: NaiveDate) -> Result<Vec<Instrument>> {
+        Ok(self.day(day)?.instruments())
+    }
+
+    fn replay(&self, day: NaiveDate, resolve: Resolve<'_>, sink: TickSink<'_>) -> Result<()> {
+        let day = self.day(day)?;
+        std::thread::scope(|scope| {
+            let (send, receive) = sync_channel::<Result<Vec<Tick>>>(AHEAD);
+            scope.spawn(move || {
+                let mut batches = match day.ticks(resolve) {
+                    Ok(batches) => batches,
+                    Err(e) => {
+                        let _ = send.send(Err(e.into()));
+                        return;
+                    }
+                };
+                loop {
+                    let mut batch = Vec::new();
+                    let message = match batches.next_batch(&mut batch) {
+                        Ok(true) => Ok(batch),
+                        Ok(false) => return,
+                        Err(e) => Err(e.into()),
+                    };
+                    // The other side stops listening when a replay fails.
+                    let failed = message.is_err();
+                    if send.send(message).is_err() || failed {
+                        return;
+                    }
+                }
+            });
+            for batch in receive {
+                sink(&batch?)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn tick_count(&self, day: NaiveDate) -> Option<u64> {
+        self.days.get(&day).map(|d| d.meta().counts.ticks)
+    }
+
+    fn hash(&self, days: &[NaiveDate]) -> Result<String> {
+        let mut hasher = blake3::Hasher::new();
+        for day in days {
+            hasher.update(day.to_string().as_bytes());
+            hasher.update(self.day(*day)?.hash().as_bytes());
+        }
+        Ok(hasher.finalize().to_hex().to_string())
+    }
+
+    fn notes(&self, day: NaiveDate) -> Vec<String> {
+        self.days.get(&day).map(|d| d.meta().about.notes.iter().cloned().collect()).unwrap_or_default()
+    }
+}
+
+/// Writes one day of any feed as a day of the tape in `dir`.
+pub fn save_day(feed: &dyn TickFeed, day: NaiveDate, dir: &Path) -> Result<()> {
+    let instruments = feed.instruments(day)?;
+    let keys: Vec<(Segment, u32)> = instruments.iter().map(|i| (i.segment, i.security_id)).collect();
+    let slots: BTreeMap<(Segment, u32), InstrumentId> =
+        keys.iter().enumerate().map(|(i, key)| (*key, InstrumentId(i as u32))).collect();
+    let mut writer = TapeWriter::create(dir, day, &instruments)?;
+    let resolve = |segment, id| slots.get(&(segment, id)).copied();
+    feed.replay(day, &resolve, &mut |ticks| {
+        for tick in ticks {
+            let (segment, id) = keys[tick.instrument.slot()];
+            writer.push(segment, id, tick)?;
+        }
+        Ok(())
+    })?;
+    let notes = feed.notes(day).into_iter().collect();
+    writer.finish(DayAbout { notes, ..DayAbout::default() })?;
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! Exit codes, documented in `docs/CLI.md`, and how an error reaches the reader.
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use crate::config::ConfigError;
+use crate::sample::SampleError;
+use crate::tape::TapeError;
+use crate::tape::import::ImportError;
+
+/// Exit codes of every verb.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Code {
+    /// Everything worked.
+    Ok = 0,
+    /// Something failed that is no fault of the input.
+    Failure = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// Input data is wrong: a tape, an import file, a CSV.
+    Data = 3,
+    /// The configuration or a dated table is wrong.
+    Config = 4,
+}
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> ExitCode {
+        ExitCode::from(code as u8)
+    }
+}
+
+/// The input of a verb is wrong; the message says where and what would be right.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BadInput(pub String);
+
+/// Turns the outcome of a verb into an exit code; errors go to standard error, cause by cause.
+pub fn finish(result: anyhow::Result<Code>) -> ExitCode {
+    match result {
+        Ok(code) => code.into(),
+        Err(e) => {
+            let code = classify(&e);
+            match e.downcast_ref::<ConfigError>() {
+                // Configuration errors draw the line with a caret under the fault.
+                Some(config) => eprintln!("{}", config.render(std::io::stderr().is_terminal())),
+                None => eprintln!("error: {e:#}"),
+            }
+            code.into()
+        }
+    }
+}
+
+fn classify(error: &anyhow::Error) -> Code {
+    use scalper_decide::domain::calendar::OutsideCalendar;
+    use scalper_decide::domain::charges::OutsideCharges;
+    use scalper_decide::domain::contracts::OutsideContracts;
+    for cause in error.chain() {
+        if cause.is::<ConfigError>()
+            || cause.is::<OutsideCalendar>()
+            || cause.is::<OutsideContracts>()
+            || cause.is::<OutsideCharges>()
+        {
+            return Code::Config;
+        }
+        if cause.is::<TapeError>() || cause.is::<ImportError>() || cause.is::<SampleError>() || cause.is::<BadInput>() {
+            return Code::Data;
+        }
+    }
+    Code::Failure
+}
