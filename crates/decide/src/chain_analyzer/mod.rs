@@ -20,7 +20,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::domain::{Direction, IndexPrice, InstrumentId, OptionContract, Premium, Right, Stamp, Strike};
+use crate::domain::{Direction, IndexPrice, InstrumentId, OptionContract, Premium, Right, Stamp, Strike, TickSource};
 use crate::greeks::{Confidence, Forward};
 use crate::params::ChainParams;
 use crate::tick_cache::{ChainSnapshot, Quote};
@@ -244,7 +244,8 @@ pub fn atm_iv(params: &ChainParams, now: Stamp, snapshot: &ChainSnapshot) -> Opt
     }
 }
 
-/// The strike nearest to `spot`, at most one step away, of which call and put have fresh quotes; ties to the higher.
+/// The strike nearest to the money of which call and put have fresh quotes, at most one step away; two where the index
+/// is a parity forward, which stands off the spot by its carry. Ties to the higher.
 fn nearest_quoted(
     params: &ChainParams,
     now: Stamp,
@@ -252,6 +253,8 @@ fn nearest_quoted(
     spot: IndexPrice,
     step: Strike,
 ) -> Option<Strike> {
+    let is_forward = snapshot.spot.as_ref().is_some_and(|q| q.source == TickSource::Derived);
+    let reach = step.paise() * if is_forward { 2 } else { 1 };
     let distance = |strike: Strike| (strike.paise() - spot.paise()).abs();
     let fresh = |strike: Strike, right: Right| {
         let quote = snapshot.leg(strike, right).and_then(|leg| leg.quote.as_ref());
@@ -259,7 +262,7 @@ fn nearest_quoted(
     };
     strikes::listed_strikes(&snapshot.legs)
         .into_iter()
-        .filter(|s| distance(*s) <= step.paise() && fresh(*s, Right::Call) && fresh(*s, Right::Put))
+        .filter(|s| distance(*s) <= reach && fresh(*s, Right::Call) && fresh(*s, Right::Put))
         .min_by_key(|s| (distance(*s), std::cmp::Reverse(*s)))
 }
 
