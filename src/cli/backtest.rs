@@ -21,7 +21,7 @@ use crate::config;
 #[derive(Debug, Args)]
 pub struct BacktestArgs {
     /// Folder of the tape to replay.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", default_value = "tapes")]
     pub tape: PathBuf,
     /// First and last day, both included; every day of the tape without it. Earlier days of the tape warm up.
     #[arg(long, value_name = "A..B", value_parser = parse_days)]
@@ -52,7 +52,7 @@ pub struct ReplayArgs {
     /// Print one JSON object instead of tables.
     #[arg(long)]
     pub json: bool,
-    /// Write trades, orders, fills, decisions and bars as CSV into this folder.
+    /// Write trades, orders, fills, decisions and bars as CSV, and the HTML report, into this folder.
     #[arg(long, value_name = "DIR")]
     pub export: Option<PathBuf>,
     /// Write the HTML report to this file.
@@ -137,6 +137,7 @@ pub fn replay(
     })?;
     if let Some(dir) = &args.export {
         export::export(&result, dir)?;
+        crate::report::write(&result, &dir.join("report.html"))?;
     }
     if let Some(file) = &report_file {
         crate::report::write(&result, file)?;
