@@ -495,7 +495,7 @@ impl Stages for Direct {
         hold: &CapitalHold,
         prices: EntryPrices,
     ) -> Result<RiskApproved, RiskRefusal> {
-        self.risk.approve(now, guarded, signal.id, pick, expires_at, hold.clone(), prices.limit)
+        self.risk.approve(now, guarded, signal.id, pick, expires_at, *hold, prices.limit)
     }
 
     async fn place(&mut self, now: Stamp, approved: RiskApproved) -> (PositionId, Commands) {

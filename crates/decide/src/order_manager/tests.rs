@@ -280,8 +280,8 @@ struct FickleVenue {
 impl FickleVenue {
     /// Acts on one waiting command or one open order, by `choice`.
     fn act(&mut self, choice: u32) -> Option<OrderEvent> {
-        let refuse = choice % 7 == 0;
-        if !self.inbox.is_empty() && choice % 3 != 0 {
+        let refuse = choice.is_multiple_of(7);
+        if !self.inbox.is_empty() && !choice.is_multiple_of(3) {
             let command = self.inbox.remove(choice as usize % self.inbox.len());
             let id = command.order_id();
             let not_open = VenueRefusal::NotOpen;
@@ -314,7 +314,7 @@ impl FickleVenue {
         let id = *open.get(choice as usize % open.len().max(1))?;
         let order = self.orders.get_mut(&id)?;
         let left = order.qty - order.filled;
-        let qty = if choice % 2 == 0 { left } else { LOT.min(left) };
+        let qty = if choice.is_multiple_of(2) { left } else { LOT.min(left) };
         order.filled += qty;
         order.open = order.filled < order.qty;
         self.trades += 1;
@@ -350,7 +350,7 @@ proptest! {
             let now = at(i as i64 + 1);
             match kind {
                 0 => venue.inbox.extend(m.on_quote(now, InstrumentId(3), &quote(i as i64 + 1, bid))),
-                1 if choice % 4 == 0 => venue.inbox.extend(m.act(now, exit(position))),
+                1 if choice.is_multiple_of(4) => venue.inbox.extend(m.act(now, exit(position))),
                 1 => {
                     stop += 1;
                     venue.inbox.extend(m.act(now, protect(position, stop)));
