@@ -232,7 +232,7 @@ impl Direct {
         }
         let band = self.allocator.opening_band().map(|b| b.day_loss);
         self.risk.open_session(hours.clone(), self.allocator.opening_of_day(), band, rates.clone());
-        self.orders.open_session(hours.day, hours.close_at(), rates);
+        self.orders.open_session(&hours, rates);
         self.index_quiet_from = hours.at(hours.index_continuous_close);
         self.hours = Some(hours);
     }
@@ -359,7 +359,7 @@ impl Stages for Direct {
     async fn settle(&mut self, now: Stamp, event: &Event) -> Outcome {
         match event {
             Event::Settled { underlying, expiry, value, .. } => self.orders.settle(now, *underlying, *expiry, *value),
-            Event::SessionClosed { .. } => self.orders.close_session(),
+            Event::SessionClosed { .. } => self.orders.close_session(now),
             _ => Outcome::default(),
         }
     }
