@@ -324,7 +324,7 @@ impl Recorder {
                 charges: self.day_charges,
                 net: self.day_gross - self.day_charges,
                 closing_balance: self.balance,
-                halted: core.risk().day().halted().map(|block| block.to_string()),
+                halted: Some(core.risk().day().halts().collect::<Vec<_>>().join("; ")).filter(|text| !text.is_empty()),
             });
         }
     }

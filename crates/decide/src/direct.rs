@@ -527,7 +527,12 @@ impl Stages for Direct {
                 }
                 self.allocator.bought(hold, *cost, *charges);
                 self.risk.book(underlying, -*charges);
-                (self.risk.bought(now, position, *owned, *average), None)
+                let protect = self.risk.bought(now, position, *owned, *average);
+                let exits = self.risk.judge();
+                let leaves = exits.iter().any(|e| matches!(e, RiskAction::Exit { position: p, .. } if *p == position));
+                // A stop for units that leave in the same event would only stand in their way.
+                let protect = if leaves { RiskActions::new() } else { protect };
+                (protect.into_iter().chain(exits).collect(), None)
             }
             PositionChange::EntryDone { .. } => {
                 self.allocator.entry_done(hold);
@@ -537,7 +542,7 @@ impl Stages for Direct {
                 self.allocator.sold(hold, *cost_basis, *proceeds, *charges);
                 self.risk.book(underlying, *proceeds - *cost_basis - *charges);
                 self.risk.sold(position, *owned);
-                (none, None)
+                (self.risk.judge(), None)
             }
             PositionChange::Closed { net, .. } => {
                 self.guard.exited(now, underlying, signal.direction, contract.strike, contract.right);
