@@ -181,6 +181,13 @@ impl Direct {
         &self.engines
     }
 
+    /// Whether this tick was believed and is the last known of its instrument.
+    pub fn holds(&self, tick: &Tick) -> bool {
+        let held = self.tick_cache.quote(tick.instrument);
+        tick.flags.is_decidable()
+            && held.is_some_and(|q| (q.received_at, q.ltp_paise) == (tick.received_at, tick.ltp_paise))
+    }
+
     /// Ticks kept out, by reason.
     pub const fn refused_ticks(&self) -> &BTreeMap<TickRefusal, u64> {
         &self.refused_ticks
