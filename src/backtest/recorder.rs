@@ -61,6 +61,9 @@ pub struct Recorder {
     pub charges: ChargeHeads,
     /// Counts of ticks.
     pub data: DataQuality,
+    /// Part of the counted ticks that belongs to warm-up days.
+    pub warm_up_ticks: u64,
+    is_warm_up: bool,
     /// Entries that never filled.
     pub unfilled_entries: usize,
     balance: Money,
@@ -91,6 +94,8 @@ impl Recorder {
             equity: Vec::new(),
             charges: ChargeHeads::default(),
             data: DataQuality::default(),
+            warm_up_ticks: 0,
+            is_warm_up: false,
             unfilled_entries: 0,
             balance: opening_balance,
         }
@@ -99,6 +104,7 @@ impl Recorder {
     /// A day begins.
     pub fn open_day(&mut self, day: NaiveDate, warm_up: bool, balance: Option<Money>) {
         self.day = Some((day, warm_up));
+        self.is_warm_up = warm_up;
         self.day_opening = balance;
         (self.day_trades, self.day_gross, self.day_charges) = (0, Money::ZERO, Money::ZERO);
         self.entries.clear();
@@ -108,15 +114,18 @@ impl Recorder {
     /// Counts a tick.
     #[inline]
     pub fn count(&mut self, tick: &Tick) {
+        self.warm_up_ticks += u64::from(self.is_warm_up);
         let d = &mut self.data;
         d.ticks += 1;
         d.synthesised += u64::from(is_synthesised(tick));
         d.with_book += u64::from(tick.has_book());
         d.derived_index += u64::from(tick.source == TickSource::Derived);
         if !tick.flags.is_decidable() {
-            d.out_of_session += u64::from(tick.flags.has(TickFlags::OUT_OF_SESSION));
-            d.stale += u64::from(tick.flags.has(TickFlags::STALE));
-            d.out_of_order += u64::from(tick.flags.has(TickFlags::OUT_OF_ORDER));
+            // Each tick counts under one reason, in the order in which the tick cache names it; out of order is
+            // counted there, because it finds more than the tape flagged.
+            let outside = tick.flags.has(TickFlags::OUT_OF_SESSION);
+            d.out_of_session += u64::from(outside);
+            d.stale += u64::from(!outside && tick.flags.has(TickFlags::STALE));
         }
     }
 
@@ -227,8 +236,9 @@ impl Recorder {
             _ => opened_at,
         };
         let (peak, trough) = note.excursion.map_or((average, average), |e| (e.peak, e.trough));
-        let worst = ((trough - average) * position.bought).min(Money::ZERO);
-        let best = ((peak - average) * position.bought).max(Money::ZERO);
+        // The result itself was reached as well: slippage and settlement may lie beyond every price that was seen.
+        let worst = ((trough - average) * position.bought).min(Money::ZERO).min(position.gross());
+        let best = ((peak - average) * position.bought).max(Money::ZERO).max(position.gross());
         let trade = TradeRecord {
             position: position.id.0,
             day,
@@ -280,8 +290,27 @@ impl Recorder {
         }
     }
 
+    /// The account and the records are two ledgers of the same money.
+    ///
+    /// # Panics
+    /// When they disagree, or money is still set aside after the session: a replay that lost count must not go on.
+    fn reconcile(&self, core: &Direct) {
+        let capital = core.capital();
+        assert_eq!(
+            (capital.held(), capital.committed()),
+            (Money::ZERO, Money::ZERO),
+            "money set aside after the close"
+        );
+        let Some(balance) = capital.balance() else { return };
+        // Unresolved positions stand in the account at cost and in no headline figure.
+        let apart: Money = self.unresolved.iter().map(|u| u.worst_case).sum();
+        let recorded = self.balance + apart + capital.written_off_total();
+        assert_eq!(balance, recorded, "the account's balance against the recorded trades");
+    }
+
     /// A day ends: its orders become records.
     pub fn close_day(&mut self, core: &Direct) {
+        self.reconcile(core);
         let Some((day, warm_up)) = self.day else { return };
         let universe = core.universe();
         let mut by_id: BTreeMap<String, (String, scalper_decide::domain::OrderSide, PositionId)> = BTreeMap::new();
@@ -324,7 +353,7 @@ impl Recorder {
                 charges: self.day_charges,
                 net: self.day_gross - self.day_charges,
                 closing_balance: self.balance,
-                halted: core.risk().day().halted().map(|block| block.to_string()),
+                halted: Some(core.risk().day().halts().collect::<Vec<_>>().join("; ")).filter(|text| !text.is_empty()),
             });
         }
     }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use chrono::NaiveDate;
 use scalper_decide::direct::Direct;
 use scalper_decide::domain::{
@@ -21,11 +21,34 @@ const SETTLEMENT_WINDOW: Age = Age::from_mins(30);
 /// Ticks later than this after the close are counted, not replayed.
 const AFTER_CLOSE: Age = Age::from_mins(1);
 
+/// Timers at one instant after which the clock is stuck: real days have a handful.
+const TIMERS_AT_ONCE: u32 = 10_000;
+
 /// Average of the index inside the settlement window.
 #[derive(Debug, Clone, Copy, Default)]
 struct ClosingAverage {
     sum: i128,
     count: i128,
+    /// Part of `count` that was derived from option prices.
+    derived: i128,
+}
+
+impl ClosingAverage {
+    fn add(&mut self, tick: &Tick) {
+        self.sum += i128::from(tick.ltp_paise);
+        self.count += 1;
+        self.derived += i128::from(tick.source == TickSource::Derived);
+    }
+
+    /// The average, rounded down to the paisa, with its source in words.
+    fn value(self) -> Option<(IndexPrice, String)> {
+        if self.count == 0 {
+            return None;
+        }
+        let index = if self.derived > 0 { "put-call parity forward (no spot was recorded)" } else { "recorded index" };
+        let source = format!("average of the {index} over the last 30 minutes of continuous trading");
+        Some((IndexPrice::from_paise((self.sum / self.count) as i64), source))
+    }
 }
 
 /// One replay in progress.
@@ -140,14 +163,6 @@ impl<'a> Replay<'a> {
     #[inline]
     fn one_tick(&mut self, tick: &Tick, settle_from: Instant, settle_until: Instant) -> bool {
         let at = tick.received_at;
-        if let Some(underlying) = self.index_of_slot[tick.instrument.slot()] {
-            let inside = settle_from <= tick.exchange_at && tick.exchange_at < settle_until;
-            if inside && tick.flags.is_decidable() && tick.ltp_paise > 0 {
-                let average = &mut self.closing[underlying.index()];
-                average.sum += i128::from(tick.ltp_paise);
-                average.count += 1;
-            }
-        }
         self.venue.on_tick(tick, &mut self.outputs);
         let reported = !self.outputs.is_empty();
         if reported {
@@ -155,6 +170,13 @@ impl<'a> Replay<'a> {
         }
         let touched = self.core.handle_tick(at, tick);
         self.drain(at);
+        if let Some(underlying) = self.index_of_slot[tick.instrument.slot()]
+            && settle_from <= tick.exchange_at
+            && tick.exchange_at < settle_until
+            && self.core.holds(tick)
+        {
+            self.closing[underlying.index()].add(tick);
+        }
         reported || touched
     }
 
@@ -190,6 +212,7 @@ impl<'a> Replay<'a> {
 
     /// Handles everything due before a tick at `at`.
     fn run_until(&mut self, at: Instant) -> anyhow::Result<()> {
+        let mut timers = (Instant::from_nanos(i64::MIN), 0);
         loop {
             let arrival = self.venue.wake_at().unwrap_or(Instant::MAX);
             let report = self.reports.first_key_value().map_or(Instant::MAX, |((t, _), _)| *t);
@@ -210,6 +233,10 @@ impl<'a> Replay<'a> {
                 if timer >= at {
                     return Ok(());
                 }
+                timers = if timers.0 < timer { (timer, 1) } else { (timers.0, timers.1 + 1) };
+                if timers.1 > TIMERS_AT_ONCE {
+                    bail!("a timer at {} falls due again and again: a bug", timer.ist_text());
+                }
                 self.core.handle(timer, &Event::Timer)?;
                 self.drain(timer);
             }
@@ -225,14 +252,8 @@ impl<'a> Replay<'a> {
         self.run_until(close + AFTER_CLOSE)?;
         let end = close + AFTER_CLOSE;
         for (underlying, expiry) in std::mem::take(&mut self.expiring) {
-            let average = self.closing[underlying.index()];
-            let recorded = self.feed.settlement(hours.day, underlying).or_else(|| {
-                (average.count > 0).then(|| {
-                    let value = IndexPrice::from_paise((average.sum / average.count) as i64);
-                    let source = "average of the recorded index over the last 30 minutes of continuous trading";
-                    (value, source.to_owned())
-                })
-            });
+            let closing = self.closing[underlying.index()];
+            let recorded = self.feed.settlement(hours.day, underlying).or_else(|| closing.value());
             if let Some((value, source)) = recorded {
                 self.core.handle(end, &Event::Settled { underlying, expiry, value, source })?;
                 self.drain(end);

@@ -9,6 +9,7 @@ use chrono::NaiveDate;
 use scalper_decide::direct::{CoreTables, Direct};
 use scalper_decide::domain::{DayKind, Money, SessionCalendar, SessionHours};
 use scalper_decide::params::StrategyParams;
+use scalper_decide::tick_cache::TickRefusal;
 use scalper_decide::venue_sim::{FillModel, FillModelKind, VenueSim};
 
 use super::feed::TickFeed;
@@ -161,8 +162,14 @@ pub fn run(
     let traded: Vec<NaiveDate> = days.iter().filter(|d| !d.warm_up).map(|d| d.hours.day).collect();
     let funnel = recorder.funnel();
     let mut data = recorder.data;
-    data.rejected =
-        core.refused_ticks().iter().filter(|(reason, _)| !reason.is_flagged()).map(|(_, count)| count).sum();
+    let refused = core.refused_ticks();
+    data.out_of_order = refused.get(&TickRefusal::OutOfOrder).copied().unwrap_or(0);
+    data.rejected = refused.iter().filter(|(reason, _)| reason.is_about_price()).map(|(_, count)| count).sum();
+    if recorder.warm_up_ticks > 0 {
+        let days = days.iter().filter(|d| d.warm_up).count();
+        let ticks = recorder.warm_up_ticks;
+        notes.push(format!("the counts include {ticks} ticks of {days} warm-up days, which only feed indicators"));
+    }
     data.missing_bars = core.engines().iter().map(|e| e.missing_bars()).sum();
     if data.derived_index > 0 {
         notes

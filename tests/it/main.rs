@@ -3,5 +3,6 @@
 mod determinism;
 mod lookahead;
 mod real_days;
+mod review;
 mod support;
 mod tidy;

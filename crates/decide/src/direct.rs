@@ -181,6 +181,13 @@ impl Direct {
         &self.engines
     }
 
+    /// Whether this tick was believed and is the last known of its instrument.
+    pub fn holds(&self, tick: &Tick) -> bool {
+        let held = self.tick_cache.quote(tick.instrument);
+        tick.flags.is_decidable()
+            && held.is_some_and(|q| (q.received_at, q.ltp_paise) == (tick.received_at, tick.ltp_paise))
+    }
+
     /// Ticks kept out, by reason.
     pub const fn refused_ticks(&self) -> &BTreeMap<TickRefusal, u64> {
         &self.refused_ticks
@@ -232,7 +239,7 @@ impl Direct {
         }
         let band = self.allocator.opening_band().map(|b| b.day_loss);
         self.risk.open_session(hours.clone(), self.allocator.opening_of_day(), band, rates.clone());
-        self.orders.open_session(hours.day, hours.close_at(), rates);
+        self.orders.open_session(&hours, rates);
         self.index_quiet_from = hours.at(hours.index_continuous_close);
         self.hours = Some(hours);
     }
@@ -359,7 +366,7 @@ impl Stages for Direct {
     async fn settle(&mut self, now: Stamp, event: &Event) -> Outcome {
         match event {
             Event::Settled { underlying, expiry, value, .. } => self.orders.settle(now, *underlying, *expiry, *value),
-            Event::SessionClosed { .. } => self.orders.close_session(),
+            Event::SessionClosed { .. } => self.orders.close_session(now),
             _ => Outcome::default(),
         }
     }
@@ -527,7 +534,12 @@ impl Stages for Direct {
                 }
                 self.allocator.bought(hold, *cost, *charges);
                 self.risk.book(underlying, -*charges);
-                (self.risk.bought(now, position, *owned, *average), None)
+                let protect = self.risk.bought(now, position, *owned, *average);
+                let exits = self.risk.judge();
+                let leaves = exits.iter().any(|e| matches!(e, RiskAction::Exit { position: p, .. } if *p == position));
+                // A stop for units that leave in the same event would only stand in their way.
+                let protect = if leaves { RiskActions::new() } else { protect };
+                (protect.into_iter().chain(exits).collect(), None)
             }
             PositionChange::EntryDone { .. } => {
                 self.allocator.entry_done(hold);
@@ -537,7 +549,7 @@ impl Stages for Direct {
                 self.allocator.sold(hold, *cost_basis, *proceeds, *charges);
                 self.risk.book(underlying, *proceeds - *cost_basis - *charges);
                 self.risk.sold(position, *owned);
-                (none, None)
+                (self.risk.judge(), None)
             }
             PositionChange::Closed { net, .. } => {
                 self.guard.exited(now, underlying, signal.direction, contract.strike, contract.right);

@@ -126,9 +126,9 @@ pub enum TickRefusal {
 }
 
 impl TickRefusal {
-    /// Whether the tape itself said so, rather than the cache's own checks.
-    pub const fn is_flagged(self) -> bool {
-        matches!(self, TickRefusal::OutOfSession | TickRefusal::Stale)
+    /// Whether the price cannot be believed, rather than its time.
+    pub const fn is_about_price(self) -> bool {
+        !matches!(self, TickRefusal::OutOfSession | TickRefusal::Stale | TickRefusal::OutOfOrder)
     }
 }
 

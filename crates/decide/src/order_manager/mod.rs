@@ -16,16 +16,17 @@ pub use sells::{LiveSell, Step, Wanted, plan};
 use crate::domain::money::Rounding;
 use crate::domain::order::{IllegalTransition, OrderPurpose, OrderSide};
 use crate::domain::{
-    Bps, ChargeHeads, ChargeRates, ClientOrderId, Command, ExitReason, HoldId, IndexPrice, Instant, InstrumentId,
-    Money, Order, OrderEvent, OrderReport, OrderSpec, OrderState, OrderType, Position, PositionId, PositionPhase,
-    Premium, Qty, SignalId, Stamp, Underlying,
+    Age, BookLevel, Bps, ChargeHeads, ChargeRates, ClientOrderId, Command, ExitReason, HoldId, IndexPrice, Instant,
+    InstrumentId, Money, Order, OrderEvent, OrderReport, OrderSpec, OrderState, OrderType, Position, PositionId,
+    PositionPhase, Premium, Qty, SessionHours, SignalId, Stamp, Underlying,
 };
 use crate::params::OrderParams;
 use crate::risk_manager::{ApprovedEntry, RiskAction, RiskApproved};
 use crate::tick_cache::Quote;
 
-/// Refused exits of one position after which retrying stops and the position is reported as stuck.
-const MAX_EXIT_REFUSALS: u8 = 90;
+/// Farthest an exit is priced under the price it is taken from, however often it is priced again: inside the 40 % the
+/// exchange allows (dhan-v2.md 8.2), beyond which it would be refused instead of filled.
+const EXIT_OFFSET_MAX: Bps = Bps::from_percent(35);
 
 /// Commands of one step; rarely more than two.
 pub type Commands = SmallVec<[Command; 2]>;
@@ -123,6 +124,7 @@ pub struct Exposure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct PendingChange {
     version: u8,
+    order_type: OrderType,
     qty: Qty,
 }
 
@@ -133,6 +135,38 @@ struct Tracked {
     versions: u8,
     pending: Option<PendingChange>,
     cancel_sent: bool,
+    /// The venue has not refused to raise its quantity.
+    can_grow: bool,
+}
+
+impl Tracked {
+    /// Ended, and every execution it ended with is known. A count may overtake the fills it counts (P2).
+    fn is_over(&self) -> bool {
+        self.order.state.is_terminal() && self.order.missing_fills() == Qty::ZERO
+    }
+
+    /// What the planner needs to know; `None` once it is over.
+    fn live_sell(&self) -> Option<LiveSell> {
+        if self.is_over() {
+            return None;
+        }
+        let spec = &self.order.spec;
+        let qty = match self.order.state {
+            OrderState::Cancelled { filled } => filled,
+            _ => self.pending.map_or(spec.qty, |p| p.qty.max(spec.qty)),
+        };
+        let working = matches!(self.order.state, OrderState::Working { .. });
+        Some(LiveSell {
+            id: spec.id,
+            qty,
+            filled: self.order.filled(),
+            order_type: spec.order_type,
+            is_settled: working && self.pending.is_none() && !self.cancel_sent,
+            is_triggered: matches!(self.order.state, OrderState::Working { triggered: true }),
+            can_grow: self.can_grow,
+            modifications: self.versions,
+        })
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -147,9 +181,11 @@ struct Book {
     stop_rule: ExitReason,
     /// Times the exit was priced; each goes farther under the bid.
     pricings: u8,
+    /// Refusals of the sell side in a row; each makes the next try wait longer.
     refusals: u8,
     legs: u16,
     entry_deadline: Option<Instant>,
+    /// When the sell side is looked at again.
     chase_at: Option<Instant>,
     quote: Option<Quote>,
     /// Receive time of the quote the exit was last priced on.
@@ -161,8 +197,8 @@ struct Book {
 pub struct OrderManager {
     params: OrderParams,
     day: Option<NaiveDate>,
-    /// Nothing is sent from here on: the venue would refuse it.
-    close_at: Instant,
+    /// Stretches of trading; nothing is sent outside them, because the venue would refuse it.
+    windows: Vec<(Instant, Instant)>,
     rates: BTreeMap<Underlying, ChargeRates>,
     orders: BTreeMap<ClientOrderId, Tracked>,
     books: BTreeMap<PositionId, Book>,
@@ -177,7 +213,7 @@ impl OrderManager {
         OrderManager {
             params,
             day: None,
-            close_at: Instant::MAX,
+            windows: Vec::new(),
             rates: BTreeMap::new(),
             orders: BTreeMap::new(),
             books: BTreeMap::new(),
@@ -188,9 +224,9 @@ impl OrderManager {
     }
 
     /// Opens a day. Orders of earlier days are history: day orders do not live on.
-    pub fn open_session(&mut self, day: NaiveDate, close_at: Instant, rates: BTreeMap<Underlying, ChargeRates>) {
-        self.day = Some(day);
-        self.close_at = close_at;
+    pub fn open_session(&mut self, hours: &SessionHours, rates: BTreeMap<Underlying, ChargeRates>) {
+        self.day = Some(hours.day);
+        self.windows = hours.windows.iter().map(|w| (hours.at(w.open), hours.at(w.close))).collect();
         self.rates = rates;
         self.orders.clear();
         self.books.clear();
@@ -346,6 +382,7 @@ impl OrderManager {
             versions: 0,
             pending: None,
             cancel_sent: false,
+            can_grow: true,
         };
         let earlier = self.orders.insert(spec.id, tracked);
         assert!(earlier.is_none(), "order id {} used twice", spec.id);
@@ -417,7 +454,10 @@ impl OrderManager {
             }
             let book = self.books.get_mut(&position).expect("listed above");
             if book.chase_at.is_some_and(|at| now.at >= at) {
-                self.price_exit(now.at, position);
+                book.chase_at = None;
+                if book.exit.is_some() {
+                    self.price_exit(now.at, position);
+                }
                 self.sync(now.at, position, &mut commands);
             }
         }
@@ -459,60 +499,73 @@ impl OrderManager {
         }
     }
 
+    /// The next time something can be sent: now inside a stretch of trading, its start before it, `None` after the
+    /// last.
+    fn next_open(&self, now: Instant) -> Option<Instant> {
+        self.windows.iter().find(|(_, close)| now < *close).map(|(open, _)| now.max(*open))
+    }
+
+    /// How long to wait after a refusal: longer with every one in a row, so that a venue that keeps refusing is not
+    /// hammered, and never for ever (F-18, F-23).
+    fn patience(&self, refusals: u8) -> Age {
+        Age::from_nanos(self.params.exit_chase.nanos() * (1 + i64::from(refusals) / 4))
+    }
+
     /// Prices the exit from the last quote, one offset farther under the bid each time. Without a quote since the
     /// last pricing nothing changes: the position is unpriced and leaves at its next quote.
     fn price_exit(&mut self, now: Instant, position: PositionId) {
+        let next_open = self.next_open(now);
         let Some(book) = self.books.get_mut(&position) else { return };
         let received = book.quote.map(|q| q.received_at);
         let is_resting = matches!(book.wanted, Some(Wanted::Leave { .. }));
-        let is_over = now >= self.close_at || book.refusals >= MAX_EXIT_REFUSALS;
-        if is_over || (is_resting && received == book.priced_on) {
+        let Some(open) = next_open else {
+            book.chase_at = None;
+            return;
+        };
+        if open > now {
+            book.chase_at = Some(open);
+            return;
+        }
+        if is_resting && received == book.priced_on {
             book.chase_at = None;
             return;
         }
-        let tick = book.entry.contract.tick;
-        // Without a buyer in sight: ask for the least the exchange takes, and wait.
-        let limit = book.quote.and_then(|q| q.sellable_at()).map_or(tick, |bid| {
-            let farther = i64::from(book.pricings.min(8)) + 1;
-            let offset = Bps::new(-self.params.exit_offset.get() * farther);
-            bid.moved_by(offset, Rounding::Down).floor_to(tick).max(tick)
-        });
-        book.wanted = Some(Wanted::Leave { limit });
         book.priced_on = received;
+        // Without any price a stop that rests stays: what it would become cannot be named.
+        let Some(price) = book.quote.and_then(|q| exit_price(&q)) else {
+            book.chase_at = None;
+            return;
+        };
+        let farther = i64::from(book.pricings.min(8)) + 1;
+        let offset = Bps::new((self.params.exit_offset.get() * farther).min(EXIT_OFFSET_MAX.get()));
+        let tick = book.entry.contract.tick;
+        book.wanted = Some(Wanted::Leave { limit: price.moved_by(-offset, Rounding::Down).floor_to(tick).max(tick) });
         book.pricings = book.pricings.saturating_add(1);
         book.chase_at = Some(now + self.params.exit_chase);
     }
 
     /// Moves the sell side one step towards what is wanted.
     fn sync(&mut self, now: Instant, position: PositionId, commands: &mut Commands) {
+        let next_open = self.next_open(now);
         let Some(mut book) = self.books.remove(&position) else { return };
         let owned = book.position.owned();
         if let Some(wanted) = book.wanted
             && owned > Qty::ZERO
-            && now < self.close_at
+            && let Some(open) = next_open
         {
-            let live: SmallVec<[LiveSell; 2]> = book
-                .sells
-                .iter()
-                .map(|id| &self.orders[id])
-                .filter(|t| !t.order.state.is_terminal())
-                .map(|t| LiveSell {
-                    id: t.order.spec.id,
-                    qty: t.pending.map_or(t.order.spec.qty, |p| p.qty.max(t.order.spec.qty)),
-                    filled: t.order.filled(),
-                    order_type: t.order.spec.order_type,
-                    is_settled: matches!(t.order.state, OrderState::Working { .. })
-                        && t.pending.is_none()
-                        && !t.cancel_sent,
-                    modifications: t.versions,
-                })
-                .collect();
+            if open > now {
+                book.chase_at = Some(open);
+                self.books.insert(position, book);
+                return;
+            }
+            let live: SmallVec<[LiveSell; 2]> =
+                book.sells.iter().filter_map(|id| self.orders[id].live_sell()).collect();
             for step in plan(&self.params, owned, wanted, &live, book.entry.contract.max_order_qty) {
                 match step {
                     Step::Modify { id, order_type, qty } => {
                         let t = self.orders.get_mut(&id).expect("planned from tracked orders");
                         t.versions += 1;
-                        t.pending = Some(PendingChange { version: t.versions, qty });
+                        t.pending = Some(PendingChange { version: t.versions, order_type, qty });
                         t.order.modification_sent(t.versions, qty);
                         let instrument = t.order.spec.instrument;
                         commands.push(Command::Modify { id, instrument, version: t.versions, order_type, qty });
@@ -543,14 +596,16 @@ impl OrderManager {
             // Not ours, or of an earlier day: foreign orders are never touched (I19).
             return Ok(outcome);
         };
-        let was_terminal = tracked.order.state.is_terminal();
+        let was_over = tracked.is_over();
         let (filled_before, turnover_before) = (tracked.order.filled(), tracked.order.turnover());
         tracked.order = tracked.order.clone().apply(&event.report)?;
+        let mut refused = None;
         match &event.report {
             OrderReport::Modified { version, .. } | OrderReport::ModifyRefused { version, .. }
                 if tracked.pending.is_some_and(|p| p.version <= *version) =>
             {
-                tracked.pending = None;
+                let change = tracked.pending.take();
+                refused = change.filter(|_| matches!(event.report, OrderReport::ModifyRefused { .. }));
             }
             OrderReport::CancelRefused { .. } => tracked.cancel_sent = false,
             _ => {}
@@ -558,9 +613,12 @@ impl OrderManager {
         let spec = tracked.order.spec;
         let bought_or_sold = tracked.order.filled() - filled_before;
         let amount = tracked.order.turnover() - turnover_before;
-        let ended = tracked.order.state.is_terminal() && !was_terminal;
+        let is_over = tracked.is_over();
+        let ended = is_over && !was_over;
         let unfilled_end = ended && tracked.order.filled() < spec.qty;
-        if ended {
+        // Taken back on our own wish to make room for a fresh order.
+        let made_room = tracked.cancel_sent && matches!(tracked.order.state, OrderState::Cancelled { .. });
+        if tracked.order.state.is_terminal() {
             tracked.pending = None;
         }
         if bought_or_sold > Qty::ZERO {
@@ -576,9 +634,15 @@ impl OrderManager {
         if ended {
             match spec.side {
                 OrderSide::Buy => self.entry_ended(now, spec.position, &mut outcome),
-                OrderSide::Sell if unfilled_end => self.sell_ended(now, spec.position, &mut outcome),
+                OrderSide::Sell if unfilled_end => self.sell_ended(now, spec.position, made_room, &mut outcome),
                 OrderSide::Sell => {}
             }
+        }
+        if !is_over && let Some(change) = refused {
+            self.change_refused(now.at, &spec, change);
+        }
+        if !is_over && matches!(event.report, OrderReport::CancelRefused { .. }) {
+            self.cancel_refused(now.at, &spec);
         }
         if self.books[&spec.position].position.is_live() {
             self.sync(now.at, spec.position, &mut outcome.commands);
@@ -625,13 +689,58 @@ impl OrderManager {
                     owned,
                     charges: charges.total(),
                 });
+                book.refusals = 0;
                 self.close_if_flat(now.at, position, None, outcome);
+                // Nothing more is bought into a position that is being left, by its stop alone included (F-14).
+                self.cancel_entries(position, &mut outcome.commands);
             }
         }
     }
 
+    /// The venue refused a modification; the order rests as before. Sending the same again at once would burn the
+    /// order's modifications on the same answer.
+    fn change_refused(&mut self, now: Instant, spec: &OrderSpec, change: PendingChange) {
+        if change.qty > spec.qty {
+            let tracked = self.orders.get_mut(&spec.id).expect("the refused order is tracked");
+            tracked.can_grow = false;
+        }
+        let book = self.books.get_mut(&spec.position).expect("orders belong to books");
+        match (change.order_type, spec.order_type) {
+            (OrderType::Limit { .. }, _) => self.try_later(now, spec.position),
+            // What is wanted by now may be another matter (an exit); only the refused move of the stop is dropped,
+            // until the stop rises again.
+            (OrderType::StopLimit { trigger: wished, .. }, OrderType::StopLimit { trigger, price }) => {
+                if matches!(book.wanted, Some(Wanted::Stop { trigger: wanted, .. }) if wanted <= wished) {
+                    book.wanted = Some(Wanted::Stop { trigger, limit: price });
+                }
+            }
+            (OrderType::StopLimit { .. }, OrderType::Limit { .. }) => {}
+        }
+    }
+
+    /// The venue refused to take an order back that is still open.
+    fn cancel_refused(&mut self, now: Instant, spec: &OrderSpec) {
+        match spec.side {
+            OrderSide::Sell => self.try_later(now, spec.position),
+            OrderSide::Buy => {
+                let again = self.next_open(now).map(|open| open.max(now + self.params.exit_chase));
+                let book = self.books.get_mut(&spec.position).expect("orders belong to books");
+                book.entry_deadline = again;
+            }
+        }
+    }
+
+    /// An exit met a refusal: it is priced and sent again at its next chase.
+    fn try_later(&mut self, now: Instant, position: PositionId) {
+        let wait = self.patience(self.books[&position].refusals);
+        let book = self.books.get_mut(&position).expect("orders belong to books");
+        book.wanted = None;
+        book.refusals = book.refusals.saturating_add(1);
+        book.chase_at = Some(now + wait);
+    }
+
     fn entries_working(&self, book: &Book) -> bool {
-        book.entries.iter().any(|id| !self.orders[id].order.state.is_terminal())
+        book.entries.iter().any(|id| !self.orders[id].is_over())
     }
 
     fn close_if_flat(&mut self, at: Instant, position: PositionId, reason: Option<ExitReason>, outcome: &mut Outcome) {
@@ -669,8 +778,8 @@ impl OrderManager {
     }
 
     /// A sell order ended with units left. A refused stop leaves the position unprotected; a refused exit is tried
-    /// again at its next chase.
-    fn sell_ended(&mut self, now: Stamp, position: PositionId, outcome: &mut Outcome) {
+    /// again at its next chase; one taken back to make room is replaced at once.
+    fn sell_ended(&mut self, now: Stamp, position: PositionId, made_room: bool, outcome: &mut Outcome) {
         let book = self.books.get_mut(&position).expect("orders belong to books");
         if !book.position.is_live() {
             return;
@@ -678,11 +787,8 @@ impl OrderManager {
         if book.exit.is_none() {
             book.wanted = None;
             outcome.changes.push(PositionChange::Unprotected { position });
-        } else {
-            // Wait for the next chase instead of hammering the venue with the same price.
-            book.wanted = None;
-            book.refusals = book.refusals.saturating_add(1);
-            book.chase_at = Some(now.at + self.params.exit_chase);
+        } else if !made_room {
+            self.try_later(now.at, position);
         }
     }
 
@@ -721,28 +827,47 @@ impl OrderManager {
     }
 
     /// The session is over: what is still owned could not be sold and is unresolved.
-    pub fn close_session(&mut self) -> Outcome {
+    pub fn close_session(&mut self, now: Stamp) -> Outcome {
         let mut outcome = Outcome::default();
-        for book in self.books.values_mut().filter(|b| b.position.is_live()) {
-            let p = &mut book.position;
-            let position = p.id;
+        let live: Vec<PositionId> =
+            self.books.values().map(|b| &b.position).filter(|p| p.is_live()).map(|p| p.id).collect();
+        for position in live {
+            let is_entering = self.entries_working(&self.books[&position]);
+            let book = self.books.get_mut(&position).expect("listed above");
             (book.chase_at, book.entry_deadline) = (None, None);
-            if p.owned() > Qty::ZERO {
-                p.phase = PositionPhase::Unresolved;
-                outcome.changes.push(PositionChange::Unresolved {
-                    position,
-                    cost_basis: p.paid - book.sold_cost,
-                    owned: p.owned(),
-                    wanted: book.exit,
-                });
-            } else {
+            let p = &mut book.position;
+            if p.bought == Qty::ZERO {
                 p.phase = PositionPhase::Abandoned;
                 outcome.changes.push(PositionChange::Abandoned { position });
+                continue;
+            }
+            if is_entering {
+                // Day orders do not live on: what the entry did not use is free again.
+                outcome.changes.push(PositionChange::EntryDone { position });
+            }
+            if p.owned() > Qty::ZERO {
+                p.phase = PositionPhase::Unresolved;
+                let (owned, cost_basis) = (p.owned(), p.paid - book.sold_cost);
+                outcome.changes.push(PositionChange::Unresolved { position, cost_basis, owned, wanted: book.exit });
+            } else {
+                let reason = book.exit.unwrap_or(book.stop_rule);
+                p.phase = PositionPhase::Closed { reason, at: now.at };
+                outcome.changes.push(PositionChange::Closed { position, reason, net: p.net() });
             }
         }
         self.wake = None;
         outcome
     }
+}
+
+/// The price an exit is measured from: the best buyer; without one in sight the last price or the seller to stand
+/// beside, whichever is lower; `None` without any.
+fn exit_price(quote: &Quote) -> Option<Premium> {
+    let beside = || match (quote.ltp(), quote.ask) {
+        (Some(last), Some(ask)) => Some(last.min(ask.premium())),
+        (last, ask) => last.or(ask.map(BookLevel::premium)),
+    };
+    quote.sellable_at().or_else(beside)
 }
 
 /// Cost of the first `sold` of `bought` units: pro rata, exact once everything is sold.

@@ -61,6 +61,10 @@ pub struct LiveSell {
     pub order_type: OrderType,
     /// The venue has confirmed it and no change is on its way.
     pub is_settled: bool,
+    /// Its trigger has traded: it is a limit now, and no venue turns it back into a stop.
+    pub is_triggered: bool,
+    /// The venue has not refused to raise its quantity.
+    pub can_grow: bool,
     /// Modifications sent so far.
     pub modifications: u8,
 }
@@ -107,7 +111,10 @@ pub fn plan(
     assert!(covered <= owned, "live sells {covered} exceed the {owned} units owned");
     let mut uncovered = owned - covered;
     for sell in live.iter().filter(|s| s.is_settled) {
-        let room = (max_order_qty - sell.qty).min(uncovered).max(Qty::ZERO);
+        if sell.is_triggered && matches!(wanted, Wanted::Stop { .. }) {
+            continue;
+        }
+        let room = if sell.can_grow { (max_order_qty - sell.qty).min(uncovered).max(Qty::ZERO) } else { Qty::ZERO };
         let retype = must_retype(params, sell.order_type, wanted);
         if !retype && room == Qty::ZERO {
             continue;
@@ -179,6 +186,8 @@ mod tests {
             filled: Qty::ZERO,
             order_type: OrderType::StopLimit { trigger, price: trigger },
             is_settled: true,
+            is_triggered: false,
+            can_grow: true,
             modifications,
         }
     }

@@ -4,11 +4,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::capital_allocator::CapitalHold;
+use crate::domain::calendar::Window;
 use crate::domain::charges::Rate;
 use crate::domain::ids::InstanceTag;
 use crate::domain::order::Fill;
 use crate::domain::{
-    Age, Direction, LotSize, Lots, Right, Seq, Strike, TickFlags, TickSource, TimeOfDay, TradeId, VenueRefusal,
+    Age, Cutoffs, Direction, LotSize, Lots, Right, Seq, Strike, TickFlags, TickSource, TimeOfDay, TradeId, VenueRefusal,
 };
 use crate::risk_manager::EntryPlan;
 
@@ -45,9 +46,25 @@ fn manager() -> OrderManager {
         stop_move_min: Bps::new(50),
         answer_timeout: Age::from_secs(2),
     });
-    let close = Instant::from_ist(day(), TimeOfDay::hm(15, 30).unwrap());
-    m.open_session(day(), close, BTreeMap::from([(Underlying::Nifty, rates())]));
+    m.open_session(&hours(&[((9, 15), (15, 30))]), BTreeMap::from([(Underlying::Nifty, rates())]));
     m
+}
+
+fn hours(windows: &[((u32, u32), (u32, u32))]) -> SessionHours {
+    let time = |(h, m): (u32, u32)| TimeOfDay::hm(h, m).unwrap();
+    let late = time((15, 20));
+    SessionHours {
+        day: day(),
+        windows: windows.iter().map(|(open, close)| Window { open: time(*open), close: time(*close) }).collect(),
+        index_continuous_close: time((15, 30)),
+        cutoffs: Cutoffs {
+            no_new_entry: late,
+            expiry_force_exit: late,
+            square_off_start: late,
+            square_off_deadline: late,
+            broker_square_off: late,
+        },
+    }
 }
 
 fn approved(lots: i64) -> RiskApproved {
@@ -257,6 +274,207 @@ fn settlement_pays_the_intrinsic_value_once() {
     assert!(matches!(settled.phase, PositionPhase::Closed { reason: ExitReason::ExpirySettlement, .. }));
     assert_eq!(outcome.changes.len(), 2);
     assert!(m.settle(at(10), Underlying::Nifty, expiry, value).changes.is_empty());
+}
+
+/// A position of one lot with a stop resting at 70.
+fn stopped(m: &mut OrderManager) -> (PositionId, ClientOrderId) {
+    let (position, _) = opened(m, 1, LOT);
+    let stop = m.act(at(2), protect(position, 70))[0].order_id();
+    m.apply(at(2), &report(stop, OrderReport::Accepted)).unwrap();
+    (position, stop)
+}
+
+fn refused_change(id: ClientOrderId, version: u8, refusal: VenueRefusal) -> OrderEvent {
+    report(id, OrderReport::ModifyRefused { version, refusal })
+}
+
+#[test]
+fn a_refused_stop_move_is_not_sent_again_until_the_stop_rises_further() {
+    let mut m = manager();
+    let (position, stop) = stopped(&mut m);
+    assert_eq!(m.act(at(3), protect(position, 80)).len(), 1);
+    let outcome = m.apply(at(3), &refused_change(stop, 1, VenueRefusal::TriggerSide)).unwrap();
+    assert!(outcome.commands.is_empty(), "the same wish again burns a modification: {:?}", outcome.commands);
+    assert_eq!(m.act(at(4), protect(position, 85)).len(), 1, "a new wish is sent");
+}
+
+#[test]
+fn units_bought_after_the_stop_triggered_get_a_stop_of_their_own() {
+    let mut m = manager();
+    let (position, entry) = opened(&mut m, 2, LOT);
+    let stop = m.act(at(2), protect(position, 70))[0].order_id();
+    m.apply(at(2), &report(stop, OrderReport::Accepted)).unwrap();
+    m.apply(at(3), &report(stop, OrderReport::Triggered)).unwrap();
+    let outcome = m.apply(at(3), &fill(entry, 2, LOT, 100)).unwrap();
+    let placed = |c: &Command| matches!(c, Command::Place(s) if s.qty == Qty::new(LOT) && s.side == OrderSide::Sell);
+    assert!(outcome.commands.iter().any(placed), "a triggered stop cannot grow: {:?}", outcome.commands);
+}
+
+#[test]
+fn a_stop_that_fills_takes_the_rest_of_the_entry_back() {
+    // F-14: nothing more is bought into a position whose stop was hit.
+    let mut m = manager();
+    let (position, entry) = opened(&mut m, 2, LOT);
+    let stop = m.act(at(2), protect(position, 70))[0].order_id();
+    m.apply(at(2), &report(stop, OrderReport::Accepted)).unwrap();
+    let outcome = m.apply(at(3), &fill(stop, 2, LOT, 70)).unwrap();
+    let cancelled = |c: &Command| matches!(c, Command::Cancel { id, .. } if *id == entry);
+    assert!(outcome.commands.iter().any(cancelled), "{:?}", outcome.commands);
+}
+
+#[test]
+fn a_refused_exit_waits_for_its_next_chase_and_never_gives_up() {
+    // F-18, F-23: no hammering, and no end before the close.
+    let mut m = manager();
+    let (position, stop) = stopped(&mut m);
+    let mut now = 3;
+    assert_eq!(m.act(at(now), exit(position)).len(), 1);
+    for version in 1..=25 {
+        let outcome = m.apply(at(now), &refused_change(stop, version, VenueRefusal::PriceBand)).unwrap();
+        assert!(outcome.commands.is_empty(), "sent again in the event of its refusal: {:?}", outcome.commands);
+        let wake = m.wake_at().expect("the next chase");
+        assert!(wake > at(now).at);
+        now = wake.age_of(at(0).at).secs() + 1;
+        let commands = m.on_timer(at(now));
+        assert_eq!(commands.len(), 1, "modification {version}: {commands:?}");
+    }
+    // Out of modifications it is taken back; that is refused as well, for a long time.
+    for round in 0..300 {
+        let refusal = OrderReport::CancelRefused { refusal: VenueRefusal::Other("busy".into()) };
+        let outcome = m.apply(at(now), &report(stop, refusal)).unwrap();
+        assert!(outcome.commands.is_empty(), "round {round}: {:?}", outcome.commands);
+        now = m.wake_at().expect("the next chase").age_of(at(0).at).secs() + 1;
+        if at(now).at >= Instant::from_ist(day(), TimeOfDay::hm(15, 30).unwrap()) {
+            break;
+        }
+        assert!(matches!(m.on_timer(at(now))[..], [Command::Cancel { .. }]), "round {round}");
+    }
+    assert!(now > 3 * 3_600, "still trying hours later");
+}
+
+#[test]
+fn an_exit_whose_own_cancel_succeeded_is_placed_afresh_at_once() {
+    let mut m = manager();
+    let (position, stop) = stopped(&mut m);
+    for version in 1..=25 {
+        let rupees = 100 - i64::from(version);
+        let commands = match version {
+            1 => m.act(at(3), exit(position)),
+            v => m.on_quote(at(3 * i64::from(v)), InstrumentId(3), &quote(3 * i64::from(v), rupees)),
+        };
+        let Command::Modify { order_type, qty, .. } = commands[0] else { panic!("{commands:?}") };
+        let done = OrderReport::Modified { version, order_type, qty };
+        m.apply(at(3 * i64::from(version)), &report(stop, done)).unwrap();
+    }
+    let commands = m.on_quote(at(90), InstrumentId(3), &quote(90, 50));
+    assert!(matches!(commands[..], [Command::Cancel { .. }]), "{commands:?}");
+    let outcome = m.apply(at(90), &report(stop, OrderReport::Cancelled { filled: Qty::ZERO })).unwrap();
+    assert!(matches!(outcome.commands[..], [Command::Place(_)]), "naked until the next chase: {:?}", outcome.commands);
+}
+
+#[test]
+fn without_buyers_an_exit_asks_near_the_last_price_and_never_for_one_tick() {
+    let mut m = manager();
+    let (position, stop) = stopped(&mut m);
+    let mut lonely = quote(3, 90);
+    lonely.bid = None;
+    m.on_quote(at(3), InstrumentId(3), &lonely);
+    let commands = m.act(at(3), exit(position));
+    let [Command::Modify { id, order_type, .. }] = commands[..] else { panic!("{commands:?}") };
+    assert_eq!((id, order_type.limit()), (stop, Premium::from_paise(8_910)), "one offset under the last price of 90");
+    let mut m = manager();
+    let (position, _) = stopped(&mut m);
+    (lonely.ltp_paise, lonely.ask) = (0, None);
+    m.on_quote(at(3), InstrumentId(3), &lonely);
+    assert!(m.act(at(3), exit(position)).is_empty(), "without any price the stop keeps resting");
+    assert_eq!(m.on_quote(at(9), InstrumentId(3), &quote(9, 60)).len(), 1, "it leaves at its next quote");
+}
+
+#[test]
+fn no_exit_is_priced_outside_the_exchanges_band() {
+    let mut m = manager();
+    m.params.exit_offset = Bps::from_percent(8);
+    let (position, _) = opened(&mut m, 1, LOT);
+    let sell = m.act(at(2), exit(position))[0].order_id();
+    m.apply(at(2), &report(sell, OrderReport::Accepted)).unwrap();
+    for i in 1..=20_u8 {
+        let secs = 2 + 2 * i64::from(i);
+        let commands = m.on_quote(at(secs), InstrumentId(3), &quote(secs, 100));
+        if let Some(Command::Modify { order_type, qty, version, .. }) = commands.first().copied() {
+            assert!(order_type.limit() >= Premium::from_rupees(60), "{order_type:?} under a bid of 100");
+            m.apply(at(secs), &report(sell, OrderReport::Modified { version, order_type, qty })).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_cancellation_that_overtakes_its_fills_neither_abandons_nor_sells_twice() {
+    // P2, I2: the count comes before the executions it counts.
+    let mut m = manager();
+    let (position, entry) = opened(&mut m, 2, 0);
+    let outcome = m.apply(at(2), &report(entry, OrderReport::Cancelled { filled: Qty::new(LOT) })).unwrap();
+    assert!(outcome.changes.is_empty(), "{:?}", outcome.changes);
+    let outcome = m.apply(at(2), &fill(entry, 1, LOT, 100)).unwrap();
+    let names = outcome.changes.iter().map(|c| matches!(c, PositionChange::Bought { .. })).collect::<Vec<_>>();
+    assert_eq!(names, [true, false], "bought, then done: {:?}", outcome.changes);
+    let stop = m.act(at(2), protect(position, 70))[0].order_id();
+    m.apply(at(2), &report(stop, OrderReport::Accepted)).unwrap();
+    let outcome = m.apply(at(3), &report(stop, OrderReport::Cancelled { filled: Qty::new(LOT) })).unwrap();
+    assert!(outcome.commands.is_empty() && outcome.changes.is_empty(), "{outcome:?}");
+    assert!(m.act(at(3), exit(position)).is_empty(), "everything owned is sold already, the fill is on its way");
+    let outcome = m.apply(at(3), &fill(stop, 2, LOT, 70)).unwrap();
+    assert!(outcome.changes.iter().any(|c| matches!(c, PositionChange::Closed { .. })));
+}
+
+#[test]
+fn an_entry_that_could_not_be_taken_back_is_tried_again() {
+    let mut m = manager();
+    let (_, entry) = opened(&mut m, 1, 0);
+    assert_eq!(m.on_timer(at(5)).len(), 1);
+    let refusal = OrderReport::CancelRefused { refusal: VenueRefusal::MarketClosed };
+    m.apply(at(5), &report(entry, refusal)).unwrap();
+    let wake = m.wake_at().expect("tried again");
+    assert!(wake > at(5).at);
+    let later = Stamp { seq: Seq(99), at: wake };
+    assert!(matches!(m.on_timer(later)[..], [Command::Cancel { .. }]));
+}
+
+#[test]
+fn nothing_is_sent_in_the_break_between_two_windows_and_everything_at_the_next_open() {
+    let mut m = manager();
+    m.open_session(&hours(&[((9, 15), (10, 1)), ((11, 30), (12, 30))]), BTreeMap::new());
+    let reopens = Instant::from_ist(day(), TimeOfDay::hm(11, 30).unwrap());
+    let (position, stop) = stopped(&mut m);
+    assert!(m.act(at(100), exit(position)).is_empty(), "10:01:40: the venue would refuse it");
+    assert_eq!(m.wake_at(), Some(reopens));
+    let open = Stamp { seq: Seq(500), at: reopens };
+    assert!(matches!(m.on_timer(open)[..], [Command::Modify { id, .. }] if id == stop));
+    // A stop for units reported bought after the window's close waits for the next open as well.
+    let mut m = manager();
+    m.open_session(&hours(&[((9, 15), (10, 1)), ((11, 30), (12, 30))]), BTreeMap::new());
+    let (position, entry) = opened(&mut m, 1, 0);
+    m.apply(at(61), &fill(entry, 1, LOT, 100)).unwrap();
+    assert!(m.act(at(61), protect(position, 70)).is_empty());
+    assert!(matches!(m.on_timer(open)[..], [Command::Place(s)] if s.purpose == OrderPurpose::Protection));
+}
+
+#[test]
+fn a_session_that_ends_around_a_working_entry_ends_its_books_as_well() {
+    let mut m = manager();
+    let (position, _) = opened(&mut m, 2, LOT);
+    let changes = m.close_session(at(9_000)).changes;
+    assert!(
+        matches!(changes[..], [PositionChange::EntryDone { .. }, PositionChange::Unresolved { .. }]),
+        "{changes:?}"
+    );
+    let mut m = manager();
+    let (other, _) = opened(&mut m, 2, LOT);
+    let stop = m.act(at(2), protect(other, 70))[0].order_id();
+    m.apply(at(2), &report(stop, OrderReport::Accepted)).unwrap();
+    m.apply(at(3), &fill(stop, 2, LOT, 70)).unwrap();
+    let changes = m.close_session(at(9_000)).changes;
+    assert!(matches!(changes[..], [PositionChange::EntryDone { .. }, PositionChange::Closed { .. }]), "{changes:?}");
+    assert_eq!(position, other);
 }
 
 /// An order as a fickle venue holds it.

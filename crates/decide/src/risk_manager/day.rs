@@ -208,8 +208,9 @@ impl DayBook {
         self.account_latch.or(self.profit_latch).or_else(|| self.index_latches.get(&underlying).copied()).or(pause)
     }
 
-    /// The latch that stopped the day for the whole account.
-    pub fn halted(&self) -> Option<EntryBlock> {
-        self.account_latch.or(self.profit_latch)
+    /// What stopped entries until the next session, account first, in words.
+    pub fn halts(&self) -> impl Iterator<Item = String> + '_ {
+        let account = self.account_latch.iter().chain(&self.profit_latch).map(ToString::to_string);
+        account.chain(self.index_latches.iter().map(|(underlying, block)| format!("{underlying}: {block}")))
     }
 }

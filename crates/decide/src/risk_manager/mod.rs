@@ -168,6 +168,8 @@ pub struct RiskManager {
     plans: BTreeMap<PositionId, EntryPlan>,
     guarded: BTreeMap<PositionId, GuardedPosition>,
     initial_stops: BTreeMap<PositionId, Premium>,
+    /// Exits decided before the first unit was bought: what fills late leaves at once.
+    leaving: BTreeMap<PositionId, ExitReason>,
     /// Positions per instrument slot, so that a tick of anything else costs one load.
     in_play: Vec<u8>,
     evaluations: [u64; ExitReason::ALL.len()],
@@ -186,6 +188,7 @@ impl RiskManager {
             plans: BTreeMap::new(),
             guarded: BTreeMap::new(),
             initial_stops: BTreeMap::new(),
+            leaving: BTreeMap::new(),
             in_play: Vec::new(),
             evaluations: [0; ExitReason::ALL.len()],
             wake: None,
@@ -229,10 +232,11 @@ impl RiskManager {
         &self.day
     }
 
-    /// Whether every position held in this contract is worth more than it cost; `true` when there is none.
+    /// Whether every position in this contract is worth more than it cost; one that is still opening is not. `true`
+    /// when there is none.
     pub fn all_in_profit(&self, instrument: InstrumentId) -> bool {
-        let mut held = self.guarded.values().filter(|p| p.plan.instrument == instrument);
-        held.all(|p| p.mark.is_some_and(|mark| mark > p.average))
+        let mut here = self.plans.iter().filter(|(_, plan)| plan.instrument == instrument);
+        here.all(|(id, _)| self.guarded.get(id).is_some_and(|p| p.mark.is_some_and(|mark| mark > p.average)))
     }
 
     /// Positions under guard, by id.
@@ -344,6 +348,7 @@ impl RiskManager {
         };
         let (forced, forced_rule) = self.forced_exit(plan.expires_today);
         let time_stop = self.params.time_stop;
+        let leaving = self.leaving.get(&position).copied();
         let p = self.guarded.entry(position).or_insert_with(|| {
             let timed = time_stop.map_or(Instant::MAX, |age: Age| now.at + age);
             let (deadline, deadline_rule) = (timed, ExitReason::TimeStop).min((forced, forced_rule));
@@ -359,7 +364,7 @@ impl RiskManager {
                 trough: average,
                 mark: None,
                 opened_at: now.at,
-                exiting: None,
+                exiting: leaving,
             }
         });
         self.initial_stops.entry(position).or_insert(wanted);
@@ -394,6 +399,7 @@ impl RiskManager {
         let plan = self.plans.remove(&position)?;
         self.in_play[plan.instrument.slot()] -= 1;
         let initial_stop = self.initial_stops.remove(&position);
+        self.leaving.remove(&position);
         let p = self.guarded.remove(&position);
         if let Some(net) = net {
             self.day.closed(&self.params, now, net);
@@ -424,8 +430,18 @@ impl RiskManager {
             if p.exiting.is_some() {
                 continue;
             }
-            self.evaluations[p.stop_rule as usize] += 1;
-            self.evaluations[ExitReason::Target as usize] += u64::from(matches!(p.protection.target, Target::At(_)));
+            for (rule, in_force) in [
+                (ExitReason::StopLoss, true),
+                (ExitReason::BreakEven, self.params.break_even_after.is_some()),
+                (ExitReason::TrailingStop, self.params.trail.is_some()),
+                (ExitReason::ProfitLock, self.params.profit_lock.is_some()),
+                (ExitReason::Target, self.params.target.is_some()),
+                (ExitReason::TimeStop, self.params.time_stop.is_some()),
+                (ExitReason::SquareOff, true),
+                (ExitReason::ExpiryForceExit, p.plan.expires_today),
+            ] {
+                self.evaluations[rule as usize] += u64::from(in_force);
+            }
             if let Some(reason) = p.price_exit(sellable) {
                 p.exiting = Some(reason);
                 actions.push(RiskAction::Exit { position: p.id, reason });
@@ -459,14 +475,27 @@ impl RiskManager {
     /// A person asked for one position, or all, to be closed.
     pub fn operator_exit(&mut self, position: Option<PositionId>) -> RiskActions {
         let mut actions = RiskActions::new();
-        for p in self.guarded.values_mut().filter(|p| position.is_none_or(|id| id == p.id)) {
-            if p.exiting.is_none() {
-                p.exiting = Some(ExitReason::Operator);
-                actions.push(RiskAction::Exit { position: p.id, reason: ExitReason::Operator });
-            }
-        }
+        self.leave(ExitReason::Operator, |id, _| position.is_none_or(|wanted| wanted == id), &mut actions);
         self.refresh_wake();
         actions
+    }
+
+    /// Decides the exit of every position in `scope` that has none yet, those with nothing but a working entry
+    /// included.
+    fn leave(&mut self, reason: ExitReason, scope: impl Fn(PositionId, Underlying) -> bool, actions: &mut RiskActions) {
+        for (id, plan) in &self.plans {
+            let (position, underlying) = (*id, plan.signal.underlying);
+            if !scope(position, underlying) {
+                continue;
+            }
+            let decided = match self.guarded.get_mut(id) {
+                Some(p) => p.exiting.replace(p.exiting.unwrap_or(reason)).is_some(),
+                None => self.leaving.insert(position, self.leaving.get(id).copied().unwrap_or(reason)).is_some(),
+            };
+            if !decided {
+                actions.push(RiskAction::Exit { position, reason });
+            }
+        }
     }
 
     /// Pauses or resumes entries by hand.
@@ -496,6 +525,13 @@ impl RiskManager {
         open
     }
 
+    /// Judges the day after something was booked: a fill or its charges may cross a limit with no quote to follow.
+    pub fn judge(&mut self) -> RiskActions {
+        let mut actions = RiskActions::new();
+        self.judge_day(&mut actions);
+        actions
+    }
+
     fn judge_day(&mut self, actions: &mut RiskActions) {
         let open = self.open_results();
         self.evaluations[ExitReason::DailyLossBreaker as usize] += 1;
@@ -506,12 +542,7 @@ impl RiskManager {
                 Trip::Index(underlying) => (ExitReason::DailyLossBreaker, Some(underlying)),
                 Trip::DayProfit => (ExitReason::DayProfitLock, None),
             };
-            for p in self.guarded.values_mut() {
-                if p.exiting.is_none() && scope.is_none_or(|u| u == p.underlying()) {
-                    p.exiting = Some(reason);
-                    actions.push(RiskAction::Exit { position: p.id, reason });
-                }
-            }
+            self.leave(reason, |_, underlying| scope.is_none_or(|u| u == underlying), actions);
         }
         self.refresh_wake();
     }

@@ -293,6 +293,78 @@ fn an_exit_is_decided_once() {
 }
 
 #[test]
+fn a_loss_that_is_booked_trips_the_breaker_before_any_further_entry() {
+    // F-26: the last fill of the day's only position may cross the limit, with no quote of anything held after it.
+    let mut risk = manager(RiskParams { day_loss: Some(Bps::from_percent(1)), ..params() });
+    hold(&mut risk, 1, 100);
+    risk.book(Underlying::Nifty, Money::from_rupees(-1_100));
+    risk.sold(PositionId(1), Qty::ZERO);
+    risk.judge();
+    assert!(matches!(risk.entry_block(stamp(10, 1, 0).at, Underlying::Nifty), Some(EntryBlock::DailyLoss { .. })));
+}
+
+#[test]
+fn a_trip_takes_working_entries_back_and_their_late_fills_leave_at_once() {
+    // F-26, F-34
+    let mut risk = manager(RiskParams { day_loss: Some(Bps::from_percent(1)), ..params() });
+    hold(&mut risk, 1, 100);
+    risk.expect(PositionId(2), plan(false));
+    let actions = risk.exits_due(stamp(10, 0, 1), OPTION, &quote(8_400));
+    let reason = ExitReason::DailyLossBreaker;
+    let exit = |id| RiskAction::Exit { position: PositionId(id), reason };
+    assert_eq!(actions[..], [exit(1), exit(2)]);
+    let late = risk.bought(stamp(10, 0, 2), PositionId(2), QTY, Premium::from_rupees(84));
+    assert_eq!(late[..], [exit(2)]);
+}
+
+#[test]
+fn flattening_by_hand_takes_working_entries_back() {
+    let mut risk = manager(params());
+    risk.expect(PositionId(1), plan(false));
+    let exit = RiskAction::Exit { position: PositionId(1), reason: ExitReason::Operator };
+    assert_eq!(risk.operator_exit(None)[..], [exit]);
+    assert!(risk.operator_exit(None).is_empty(), "asked once");
+}
+
+#[test]
+fn a_working_entry_in_the_contract_is_no_profit_to_build_a_pyramid_on() {
+    // F-34
+    let mut risk = manager(params());
+    assert!(risk.all_in_profit(OPTION));
+    risk.expect(PositionId(1), plan(false));
+    assert!(!risk.all_in_profit(OPTION), "nothing is filled yet");
+    risk.bought(stamp(10, 0, 0), PositionId(1), QTY, Premium::from_rupees(100));
+    assert!(!risk.all_in_profit(OPTION), "no quote yet");
+    risk.exits_due(stamp(10, 0, 1), OPTION, &quote(10_100));
+    assert!(risk.all_in_profit(OPTION));
+}
+
+#[test]
+fn rules_that_raise_the_stop_count_every_judgement_whether_or_not_they_raise_it() {
+    // F-2: a trail that never armed was evaluated all the same; "never evaluated" must mean just that.
+    let trail = Some(TrailParams { arm_after: Bps::from_percent(10), drop: Bps::from_percent(3) });
+    let time_stop = Some(Age::from_mins(30));
+    let mut risk = manager(RiskParams { trail, time_stop, ..params() });
+    hold(&mut risk, 1, 100);
+    first_exit(&mut risk, &[101, 99, 102]);
+    let count = |reason| risk.evaluations().find(|(r, _)| *r == reason).unwrap().1;
+    assert_eq!(count(ExitReason::TrailingStop), 3);
+    assert_eq!(count(ExitReason::StopLoss), 3);
+    assert_eq!((count(ExitReason::TimeStop), count(ExitReason::SquareOff)), (3, 3));
+    assert_eq!((count(ExitReason::BreakEven), count(ExitReason::ProfitLock)), (0, 0), "not configured");
+}
+
+#[test]
+fn a_halt_of_one_index_is_told() {
+    let index_day_loss = BTreeMap::from([(Underlying::Nifty, Bps::from_percent(1))]);
+    let mut risk = manager(RiskParams { index_day_loss, ..params() });
+    hold(&mut risk, 1, 100);
+    first_exit(&mut risk, &[84]);
+    let halts: Vec<String> = risk.day().halts().collect();
+    assert!(halts.len() == 1 && halts[0].contains("NIFTY"), "{halts:?}");
+}
+
+#[test]
 fn every_enabled_rule_counts_its_evaluations() {
     // F-2
     let mut risk = manager(RiskParams { target: Some(Bps::from_percent(60)), ..params() });
