@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
+use crate::backtest::run::NothingToReplay;
 use crate::config::ConfigError;
 use crate::sample::SampleError;
 use crate::tape::TapeError;
@@ -35,6 +36,11 @@ impl From<Code> for ExitCode {
 #[error("{0}")]
 pub struct BadInput(pub String);
 
+/// The command line asks for something that cannot be.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BadUsage(pub String);
+
 /// Turns the outcome of a verb into an exit code; errors go to standard error, cause by cause.
 pub fn finish(result: anyhow::Result<Code>) -> ExitCode {
     match result {
@@ -55,6 +61,7 @@ fn classify(error: &anyhow::Error) -> Code {
     use scalper_decide::domain::calendar::OutsideCalendar;
     use scalper_decide::domain::charges::OutsideCharges;
     use scalper_decide::domain::contracts::OutsideContracts;
+    // A table that does not cover a date counts as such wherever the date came from.
     for cause in error.chain() {
         if cause.is::<ConfigError>()
             || cause.is::<OutsideCalendar>()
@@ -63,7 +70,12 @@ fn classify(error: &anyhow::Error) -> Code {
         {
             return Code::Config;
         }
-        if cause.is::<TapeError>() || cause.is::<ImportError>() || cause.is::<SampleError>() || cause.is::<BadInput>() {
+        if cause.is::<BadUsage>() {
+            return Code::Usage;
+        }
+    }
+    for cause in error.chain() {
+        if cause.is::<TapeError>() || cause.is::<ImportError>() || cause.is::<SampleError>() || cause.is::<BadInput>() || cause.is::<NothingToReplay>() {
             return Code::Data;
         }
     }
