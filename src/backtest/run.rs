@@ -100,16 +100,19 @@ fn plan_days(
     Ok(days)
 }
 
-/// Which timeframes a day's bars cannot fill.
-fn frames_note(feed: &dyn TickFeed, day: NaiveDate) -> Vec<String> {
-    let note = |(index, length): (Underlying, Age)| {
+/// Which timeframes recorded bars cannot fill, and on how many days.
+fn frames_notes(feed: &dyn TickFeed, days: &[PlannedDay]) -> Vec<String> {
+    let mut recorded: BTreeMap<(Underlying, Age), usize> = BTreeMap::new();
+    for key in days.iter().flat_map(|day| feed.bars_of(day.hours.day)) {
+        *recorded.entry(key).or_default() += 1;
+    }
+    let note = |((index, length), days): ((Underlying, Age), usize)| {
         let lost: Vec<&str> =
             Timeframe::ALL.into_iter().filter(|t| !t.can_be_built_from(length)).map(Timeframe::code).collect();
-        let length = interval_text(length);
-        let lost = lost.join(", ");
-        (!lost.is_empty()).then(|| format!("{index} is recorded as {length} bars on {day}: {lost} bars are not built"))
+        let (bars, lost) = (interval_text(length), lost.join(", "));
+        (!lost.is_empty()).then(|| format!("{index} is recorded as {bars} bars on {days} days: no {lost} bars are built"))
     };
-    feed.bars_of(day).into_iter().filter_map(note).collect()
+    recorded.into_iter().filter_map(note).collect()
 }
 
 /// One replay under one fill model.
@@ -154,8 +157,8 @@ pub fn run(
     let days = plan_days(request, feed, &tables.calendar, &mut notes)?;
     for day in &days {
         notes.extend(feed.notes(day.hours.day));
-        notes.extend(frames_note(feed, day.hours.day));
     }
+    notes.extend(frames_notes(feed, &days));
     notes.sort();
     notes.dedup();
 

@@ -1,5 +1,6 @@
 //! `scalper backtest`: replay recorded days.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
@@ -170,15 +171,16 @@ pub fn replay(
     if let Some(file) = &report_file {
         crate::report::write(&result, file)?;
     }
+    let mut out = std::io::stdout().lock();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&json::object(&result))?);
+        writeln!(out, "{}", serde_json::to_string_pretty(&json::object(&result))?)?;
     } else {
-        tables::print(&result, &mut std::io::stdout().lock())?;
+        tables::print(&result, &mut out)?;
         if let Some(dir) = &args.export {
-            println!("exported to {}", dir.display());
+            writeln!(out, "exported to {}", dir.display())?;
         }
         if let Some(file) = &report_file {
-            println!("report: {}", file.display());
+            writeln!(out, "report: {}", file.display())?;
         }
     }
     Ok(Code::Ok)

@@ -1,7 +1,10 @@
 //! The one integration-test binary; each module is a group of scenarios.
 
+mod cli_bad_input;
+mod cli_verbs;
 mod determinism;
 mod lookahead;
 mod real_days;
+mod scenarios;
 mod support;
 mod tidy;
