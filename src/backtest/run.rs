@@ -110,7 +110,8 @@ fn frames_notes(feed: &dyn TickFeed, days: &[PlannedDay]) -> Vec<String> {
         let lost: Vec<&str> =
             Timeframe::ALL.into_iter().filter(|t| !t.can_be_built_from(length)).map(Timeframe::code).collect();
         let (bars, lost) = (interval_text(length), lost.join(", "));
-        (!lost.is_empty()).then(|| format!("{index} is recorded as {bars} bars on {days} days: no {lost} bars are built"))
+        (!lost.is_empty())
+            .then(|| format!("{index} is recorded as {bars} bars on {days} days: no {lost} bars are built"))
     };
     recorded.into_iter().filter_map(note).collect()
 }

@@ -142,7 +142,10 @@ pub fn replay(
     if !args.index.is_empty() {
         effective.params.indices.retain(|u| args.index.contains(u));
         if effective.params.indices.is_empty() {
-            return Err(BadUsage("none of the indices asked for with --index is enabled in the configuration".to_owned()).into());
+            return Err(BadUsage(
+                "none of the indices asked for with --index is enabled in the configuration".to_owned(),
+            )
+            .into());
         }
         overridden.push_str(&format!("|index={:?}", args.index));
     }

@@ -103,7 +103,12 @@ fn classify(error: &anyhow::Error) -> Code {
         }
     }
     for cause in error.chain() {
-        if cause.is::<TapeError>() || cause.is::<ImportError>() || cause.is::<SampleError>() || cause.is::<BadInput>() || cause.is::<NothingToReplay>() {
+        if cause.is::<TapeError>()
+            || cause.is::<ImportError>()
+            || cause.is::<SampleError>()
+            || cause.is::<BadInput>()
+            || cause.is::<NothingToReplay>()
+        {
             return Code::Data;
         }
     }

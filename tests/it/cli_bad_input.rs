@@ -10,7 +10,8 @@ const USAGE: i32 = 2;
 const DATA: i32 = 3;
 const CONFIG: i32 = 4;
 
-const BARS: &str = "ts,open,high,low,close\n2026-01-12T09:15:00+05:30,100,110,90,105\n2026-01-12T09:20:00+05:30,105,110,90,100\n";
+const BARS: &str =
+    "ts,open,high,low,close\n2026-01-12T09:15:00+05:30,100,110,90,105\n2026-01-12T09:20:00+05:30,105,110,90,100\n";
 const INSTRUMENTS: &str = "id,symbol,kind,underlying_id,strike,expiry,lot,tick_size\n13,NIFTY,INDEX,,,,,\n";
 
 /// Runs in `dir`; the run must end with `code`, say every one of `words`, and leave every file as it was.
@@ -25,7 +26,8 @@ fn refused(dir: &Path, args: &[&str], code: i32, words: &[&str]) {
     }
     assert!(!said.contains("panicked"), "{args:?}\n{said}");
     let after = tree(dir);
-    let changed: Vec<_> = after.iter().filter(|(path, bytes)| before.get(*path) != Some(bytes)).map(|(p, _)| p).collect();
+    let changed: Vec<_> =
+        after.iter().filter(|(path, bytes)| before.get(*path) != Some(bytes)).map(|(p, _)| p).collect();
     assert!(changed.is_empty() && after.len() == before.len(), "{args:?} wrote {changed:?}");
 }
 
@@ -126,12 +128,36 @@ fn bad_rows_of_a_bar_file_are_refused_with_line_column_and_value() {
     ] {
         let dir = folder();
         fs::write(dir.path().join("in.csv"), format!("{BARS}{row}\n")).unwrap();
-        let args = ["data", "import", "--layout", "index-bars", "--interval", "5m", "--index", "NIFTY", "--tape", "tape", "in.csv"];
+        let args = [
+            "data",
+            "import",
+            "--layout",
+            "index-bars",
+            "--interval",
+            "5m",
+            "--index",
+            "NIFTY",
+            "--tape",
+            "tape",
+            "in.csv",
+        ];
         refused(dir.path(), &args, code, &[&["in.csv:4:"], words.as_slice()].concat());
     }
     let dir = folder();
     fs::write(dir.path().join("in.csv"), BARS.replace("2026-", "2023-")).unwrap();
-    let args = ["data", "import", "--layout", "index-bars", "--index", "NIFTY", "--interval", "5m", "--tape", "tape", "in.csv"];
+    let args = [
+        "data",
+        "import",
+        "--layout",
+        "index-bars",
+        "--index",
+        "NIFTY",
+        "--interval",
+        "5m",
+        "--tape",
+        "tape",
+        "in.csv",
+    ];
     refused(dir.path(), &args, CONFIG, &["in.csv:2:", "2023-01-12 is outside the session calendar", "calendar.yml"]);
 }
 
@@ -141,7 +167,12 @@ fn a_bad_file_leaves_the_days_of_an_existing_tape_and_its_good_neighbours_alone(
     fs::write(dir.path().join("good.csv"), BARS.replace("01-12T", "01-13T")).unwrap();
     fs::write(dir.path().join("bad.csv"), BARS.replace("01-12T", "01-14T").replace("105\n", "x\n")).unwrap();
     let import = ["data", "import", "--layout", "index-bars", "--interval", "5m", "--index", "NIFTY", "--tape", "tape"];
-    refused(dir.path(), &[&import[..], &["good.csv", "bad.csv"]].concat(), DATA, &["bad.csv:2:", "column `close`", "\"x\""]);
+    refused(
+        dir.path(),
+        &[&import[..], &["good.csv", "bad.csv"]].concat(),
+        DATA,
+        &["bad.csv:2:", "column `close`", "\"x\""],
+    );
     fs::write(dir.path().join("other.csv"), BARS.replace("100,110", "101,110")).unwrap();
     refused(dir.path(), &[&import[..], &["other.csv"]].concat(), DATA, &["other.csv", "NIFTY", "2026-01-12"]);
 }
@@ -273,7 +304,11 @@ fn bad_settings_in_the_environment_are_refused_with_the_variable() {
         ("SCALPER__RISK__STOP_PC", "20", "unknown key"),
         ("SCALPER__RISK__STOP_PCT", "nan", "stop_pct"),
     ] {
-        let out = scalper(dir.path()).args(["backtest", "--tape", "tape", "--export", "ex"]).env(name, value).output().unwrap();
+        let out = scalper(dir.path())
+            .args(["backtest", "--tape", "tape", "--export", "ex"])
+            .env(name, value)
+            .output()
+            .unwrap();
         let said = String::from_utf8(out.stderr).unwrap();
         assert_eq!(out.status.code(), Some(CONFIG), "{said}");
         assert!(said.contains(name) && said.contains(word), "{said}");

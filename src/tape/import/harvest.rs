@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use scalper_decide::domain::tick::ABSENT;
 use scalper_decide::domain::{
-    Age, Instrument, InstrumentId, InstrumentKind, LotSize, OptionContract, Premium, Segment, SessionHours, Tick, TickFlags,
-    TickSource, Underlying,
+    Age, Instrument, InstrumentId, InstrumentKind, LotSize, OptionContract, Premium, Segment, SessionHours, Tick,
+    TickFlags, TickSource, Underlying,
 };
 
 use super::super::contract::ContractKey;
