@@ -205,7 +205,7 @@ fn timeframes_shorter_than_the_recorded_bars_are_not_built_and_the_refusal_says_
     let hours = hours(12);
     engine.open_session(hours.clone(), false, Some(Age::from_mins(5)));
     for second in [1, 100, 200, 299, 301, 400] {
-        engine.on_tick(hours.open_at() + Age::from_secs(second), 25_000_00 + second * 5);
+        engine.on_tick(hours.open_at() + Age::from_secs(second), 2_500_000 + second * 5);
     }
     let at = hours.open_at() + Age::from_mins(5);
     let closed: Vec<_> = engine.close_bars(at).iter().map(|b| b.timeframe).collect();
