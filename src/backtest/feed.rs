@@ -1,7 +1,9 @@
 //! Where replayed ticks come from: a tape on disk, a generated market, or ticks in memory.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
-use scalper_decide::domain::{IndexPrice, Instrument, InstrumentId, Segment, Tick, Underlying};
+use scalper_decide::domain::{Age, IndexPrice, Instrument, InstrumentId, Segment, Tick, Underlying};
 
 /// Finds the slot of (segment, security id).
 pub type Resolve<'a> = &'a (dyn Fn(Segment, u32) -> Option<InstrumentId> + Sync);
@@ -27,6 +29,10 @@ pub trait TickFeed: Sync {
     }
     /// Hash over the data of these days.
     fn hash(&self, days: &[NaiveDate]) -> anyhow::Result<String>;
+    /// Indices that are recorded as bars on a day, with the length of those bars.
+    fn bars_of(&self, _day: NaiveDate) -> BTreeMap<Underlying, Age> {
+        BTreeMap::new()
+    }
     /// Notes a reader must see, e.g. that an index was derived.
     fn notes(&self, day: NaiveDate) -> Vec<String>;
 }

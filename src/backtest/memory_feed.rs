@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use chrono::NaiveDate;
-use scalper_decide::domain::{Instrument, InstrumentId, Segment, Tick};
+use scalper_decide::domain::{Age, Instrument, InstrumentId, Segment, Tick, Underlying};
 
 use super::feed::{Resolve, TickFeed, TickSink};
 
@@ -19,6 +19,8 @@ pub struct MemoryDay {
     pub instruments: Vec<Instrument>,
     /// Ticks in order of receive time.
     pub ticks: Vec<Tick>,
+    /// Indices recorded as bars, with the length of those bars.
+    pub bars_of: BTreeMap<Underlying, Age>,
 }
 
 /// Days in memory.
@@ -50,7 +52,7 @@ impl MemoryFeed {
                 ticks.extend_from_slice(batch);
                 Ok(())
             })?;
-            days.insert(day, MemoryDay { instruments, ticks });
+            days.insert(day, MemoryDay { instruments, ticks, bars_of: feed.bars_of(day) });
         }
         Ok(MemoryFeed { days, keys })
     }
@@ -104,6 +106,10 @@ impl TickFeed for MemoryFeed {
 
     fn hash(&self, days: &[NaiveDate]) -> Result<String> {
         Ok(blake3::hash(format!("memory|{days:?}").as_bytes()).to_hex().to_string())
+    }
+
+    fn bars_of(&self, day: NaiveDate) -> BTreeMap<Underlying, Age> {
+        self.days.get(&day).map(|d| d.bars_of.clone()).unwrap_or_default()
     }
 
     fn notes(&self, _: NaiveDate) -> Vec<String> {

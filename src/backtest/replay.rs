@@ -100,7 +100,8 @@ impl<'a> Replay<'a> {
         let day = hours.day;
         let start = Instant::from_ist(day, TimeOfDay::from_secs(0).expect("midnight is a time"));
         self.recorder.open_day(day, warm_up, self.core.capital().balance());
-        self.core.handle(start, &Event::SessionOpened { hours: hours.clone(), warm_up })?;
+        let bars_of = self.feed.bars_of(day);
+        self.core.handle(start, &Event::SessionOpened { hours: hours.clone(), warm_up, bars_of })?;
         self.venue.open_session(hours);
         self.list(day, start)?;
         self.closing = Default::default();

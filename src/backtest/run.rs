@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use chrono::NaiveDate;
 use scalper_decide::direct::{CoreTables, Direct};
-use scalper_decide::domain::{DayKind, Money, SessionCalendar, SessionHours};
-use scalper_decide::params::StrategyParams;
+use scalper_decide::domain::{Age, DayKind, Money, SessionCalendar, SessionHours, Underlying};
+use scalper_decide::params::{StrategyParams, Timeframe};
 use scalper_decide::tick_cache::TickRefusal;
 use scalper_decide::venue_sim::{FillModel, FillModelKind, VenueSim};
 
@@ -17,6 +17,7 @@ use super::recorder::{Keep, Recorder};
 use super::replay::Replay;
 use super::result::{BacktestResult, FillModelRow, RunMeta};
 use crate::config::tables::Tables;
+use crate::tape::import::interval_text;
 
 /// Earlier days of the tape that only feed the indicators: 200 closed 5-minute bars need three sessions.
 const WARM_UP_DAYS: usize = 5;
@@ -40,6 +41,11 @@ pub struct BacktestRequest {
     pub all_fill_models: bool,
 }
 
+/// The feed does not hold what was asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NothingToReplay(String);
+
 /// A day to replay.
 #[derive(Debug, Clone)]
 struct PlannedDay {
@@ -56,18 +62,19 @@ fn plan_days(
 ) -> anyhow::Result<Vec<PlannedDay>> {
     let available = feed.days();
     let (Some(first), Some(last)) = (available.first(), available.last()) else {
-        bail!("the tape holds no days");
+        return Err(NothingToReplay("the tape holds no days".to_owned()).into());
     };
     let (from, to) = request.days.unwrap_or((*first, *last));
     if to < from {
-        bail!("--days {from}..{to}: the first day comes after the last");
+        return Err(NothingToReplay(format!("--days {from}..{to}: the first day comes after the last")).into());
     }
     let trade_from = request.trade_from.unwrap_or(from);
     let mut warm_up: Vec<NaiveDate> = available.iter().copied().filter(|d| *d < from).collect();
     warm_up.drain(..warm_up.len().saturating_sub(WARM_UP_DAYS));
     let wanted: Vec<NaiveDate> = available.iter().copied().filter(|d| (from..=to).contains(d)).collect();
     if wanted.is_empty() {
-        bail!("the tape holds no day in {from}..{to}; it covers {first}..{last}");
+        let text = format!("the tape holds no day in {from}..{to}; it covers {first}..{last}");
+        return Err(NothingToReplay(text).into());
     }
     let mut days = Vec::new();
     for day in warm_up.into_iter().chain(wanted) {
@@ -88,9 +95,26 @@ fn plan_days(
         }
     }
     if days.iter().all(|d| d.warm_up) {
-        bail!("no trading day to replay in {from}..{to}: {}", notes.join("; "));
+        let text = format!("no trading day to replay in {from}..{to}: {}", notes.join("; "));
+        return Err(NothingToReplay(text).into());
     }
     Ok(days)
+}
+
+/// Which timeframes recorded bars cannot fill, and on how many days.
+fn frames_notes(feed: &dyn TickFeed, days: &[PlannedDay]) -> Vec<String> {
+    let mut recorded: BTreeMap<(Underlying, Age), usize> = BTreeMap::new();
+    for key in days.iter().flat_map(|day| feed.bars_of(day.hours.day)) {
+        *recorded.entry(key).or_default() += 1;
+    }
+    let note = |((index, length), days): ((Underlying, Age), usize)| {
+        let lost: Vec<&str> =
+            Timeframe::ALL.into_iter().filter(|t| !t.can_be_built_from(length)).map(Timeframe::code).collect();
+        let (bars, lost) = (interval_text(length), lost.join(", "));
+        (!lost.is_empty())
+            .then(|| format!("{index} is recorded as {bars} bars on {days} days: no {lost} bars are built"))
+    };
+    recorded.into_iter().filter_map(note).collect()
 }
 
 /// One replay under one fill model.
@@ -129,13 +153,14 @@ pub fn run(
     ticks_done: &AtomicU64,
 ) -> anyhow::Result<BacktestResult> {
     if request.headline == FillModelKind::Optimistic {
-        bail!("the headline is never the optimistic fill model; choose base, pessimistic or stressed");
+        anyhow::bail!("the headline is never the optimistic fill model; choose base, pessimistic or stressed");
     }
     let mut notes = Vec::new();
     let days = plan_days(request, feed, &tables.calendar, &mut notes)?;
     for day in &days {
         notes.extend(feed.notes(day.hours.day));
     }
+    notes.extend(frames_notes(feed, &days));
     notes.sort();
     notes.dedup();
 

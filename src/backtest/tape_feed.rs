@@ -6,7 +6,7 @@ use std::sync::mpsc::sync_channel;
 
 use anyhow::{Context as _, Result};
 use chrono::NaiveDate;
-use scalper_decide::domain::{Instrument, InstrumentId, Segment, Tick};
+use scalper_decide::domain::{Age, Instrument, InstrumentId, Segment, Tick, Underlying};
 
 use super::feed::{Resolve, TickFeed, TickSink};
 use crate::tape::{DayAbout, Tape, TapeDay, TapeWriter};
@@ -93,6 +93,11 @@ impl TickFeed for TapeFeed {
         Ok(hasher.finalize().to_hex().to_string())
     }
 
+    fn bars_of(&self, day: NaiveDate) -> BTreeMap<Underlying, Age> {
+        let lengths = self.days.get(&day).into_iter().flat_map(|d| &d.meta().about.bar_secs);
+        lengths.map(|(index, secs)| (*index, Age::from_secs(*secs))).collect()
+    }
+
     fn notes(&self, day: NaiveDate) -> Vec<String> {
         self.days.get(&day).map(|d| d.meta().about.notes.iter().cloned().collect()).unwrap_or_default()
     }
@@ -114,6 +119,7 @@ pub fn save_day(feed: &dyn TickFeed, day: NaiveDate, dir: &Path) -> Result<()> {
         Ok(())
     })?;
     let notes = feed.notes(day).into_iter().collect();
-    writer.finish(DayAbout { notes, ..DayAbout::default() })?;
+    let bar_secs = feed.bars_of(day).into_iter().map(|(index, length)| (index, length.secs())).collect();
+    writer.finish(DayAbout { notes, bar_secs, ..DayAbout::default() })?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `scalper backtest`: replay recorded days.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
@@ -9,13 +10,16 @@ use scalper_decide::domain::{Money, Underlying};
 use scalper_decide::venue_sim::FillModelKind;
 
 use super::config::named_or_default;
-use super::exit::{BadInput, Code};
+use super::exit::{BadUsage, Code};
 use super::progress;
 use crate::backtest::feed::TickFeed;
 use crate::backtest::run::{BacktestRequest, run as run_backtest};
 use crate::backtest::tape_feed::TapeFeed;
 use crate::backtest::{export, json, tables};
 use crate::config;
+
+/// Largest opening balance.
+const MOST_RUPEES: i64 = 1_000_000_000_000;
 
 /// Arguments of `scalper backtest`.
 #[derive(Debug, Args)]
@@ -47,7 +51,7 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "MODEL", default_value = "base", value_parser = parse_model)]
     pub fill_model: FillModelKind,
     /// Opening balance in rupees, instead of the configured one.
-    #[arg(long, value_name = "RUPEES")]
+    #[arg(long, value_name = "RUPEES", value_parser = clap::value_parser!(i64).range(1..=MOST_RUPEES), allow_negative_numbers = true)]
     pub balance: Option<i64>,
     /// Print one JSON object instead of tables.
     #[arg(long)]
@@ -66,7 +70,10 @@ fn parse_day(text: &str) -> Result<NaiveDate, String> {
 
 fn parse_days(text: &str) -> Result<(NaiveDate, NaiveDate), String> {
     match text.split_once("..") {
-        Some((a, b)) => Ok((parse_day(a)?, parse_day(b)?)),
+        Some((a, b)) => match (parse_day(a)?, parse_day(b)?) {
+            (from, to) if to < from => Err(format!("the first day comes after the last; write {to}..{from}")),
+            days => Ok(days),
+        },
         None => parse_day(text).map(|day| (day, day)),
     }
 }
@@ -96,6 +103,31 @@ pub fn run(args: &BacktestArgs) -> anyhow::Result<Code> {
     replay(&feed, &common, args.days, None, args.common.report.clone())
 }
 
+/// Refuses places nothing can be written to before anything is done: a run that fails writes nothing.
+pub fn check_destinations(args: &ReplayArgs, report: Option<&Path>) -> anyhow::Result<()> {
+    let refuse = |flag: &str, path: &Path, why: String| -> anyhow::Result<()> {
+        Err(BadUsage(format!("{flag} {}: {why}; give another place", path.display())).into())
+    };
+    let file_above = |path: &Path| path.ancestors().skip(1).find(|p| p.exists() && !p.is_dir()).map(Path::to_owned);
+    if let Some(dir) = &args.export {
+        if dir.exists() && !dir.is_dir() {
+            return refuse("--export", dir, "this is a file, not a folder".to_owned());
+        }
+        if let Some(file) = file_above(dir) {
+            return refuse("--export", dir, format!("{} is a file, not a folder", file.display()));
+        }
+    }
+    if let Some(path) = report {
+        if path.is_dir() {
+            return refuse("the report", path, "this is a folder, not a file".to_owned());
+        }
+        if let Some(file) = file_above(path) {
+            return refuse("the report", path, format!("{} is a file, not a folder", file.display()));
+        }
+    }
+    Ok(())
+}
+
 /// Replays a feed as the arguments say and prints the result.
 pub fn replay(
     feed: &dyn TickFeed,
@@ -104,19 +136,20 @@ pub fn replay(
     trade_from: Option<NaiveDate>,
     report_file: Option<PathBuf>,
 ) -> anyhow::Result<Code> {
+    check_destinations(args, report_file.as_deref())?;
     let mut effective = config::load_with(args.config.as_deref(), std::env::vars(), &args.preset)?;
     let mut overridden = String::new();
     if !args.index.is_empty() {
         effective.params.indices.retain(|u| args.index.contains(u));
         if effective.params.indices.is_empty() {
-            return Err(BadInput("none of the indices asked for is enabled in the configuration".to_owned()).into());
+            return Err(BadUsage(
+                "none of the indices asked for with --index is enabled in the configuration".to_owned(),
+            )
+            .into());
         }
         overridden.push_str(&format!("|index={:?}", args.index));
     }
     if let Some(rupees) = args.balance {
-        if rupees <= 0 {
-            return Err(BadInput(format!("--balance must be above 0 rupees, found {rupees}")).into());
-        }
         effective.params.capital.opening_balance = Some(Money::from_rupees(rupees));
         overridden.push_str(&format!("|balance={rupees}"));
     }
@@ -142,15 +175,16 @@ pub fn replay(
     if let Some(file) = &report_file {
         crate::report::write(&result, file)?;
     }
+    let mut out = std::io::stdout().lock();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&json::object(&result))?);
+        writeln!(out, "{}", serde_json::to_string_pretty(&json::object(&result))?)?;
     } else {
-        tables::print(&result, &mut std::io::stdout().lock())?;
+        tables::print(&result, &mut out)?;
         if let Some(dir) = &args.export {
-            println!("exported to {}", dir.display());
+            writeln!(out, "exported to {}", dir.display())?;
         }
         if let Some(file) = &report_file {
-            println!("report: {}", file.display());
+            writeln!(out, "report: {}", file.display())?;
         }
     }
     Ok(Code::Ok)

@@ -280,6 +280,7 @@ fn day_json(day: &DayMeta) -> serde_json::Value {
         "counts": day.counts,
         "sources": day.about.sources,
         "spot": day.about.spot,
+        "bar_secs": day.about.bar_secs,
         "notes": day.about.notes,
     })
 }

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::backtest::{ReplayArgs, replay};
+use super::backtest::{ReplayArgs, check_destinations, replay};
 use super::exit::Code;
 use crate::backtest::feed::TickFeed as _;
 use crate::backtest::sample_feed::SampleFeed;
 use crate::backtest::tape_feed::save_day;
-use crate::config::tables;
+use crate::config::{self, tables};
 use crate::sample::demo::DEMO_SEED;
 use crate::sample::{Sample, SampleSpec};
 
@@ -40,13 +40,16 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<Code> {
     let sample = Sample::new(args.seed, &spec, &tables.calendar, &tables.contracts)?;
     let trade_from = sample.days().iter().find(|d| !d.warm_up).map(|d| d.day);
     let feed = SampleFeed::new("demo", args.seed, sample);
-    if let Some(dir) = &args.save_tape {
-        feed.days().into_iter().try_for_each(|day| save_day(&feed, day, dir))?;
-    }
     let mut common = args.common.clone();
     if common.config.is_none() {
         common.preset.insert(0, DEMO_PRESET.to_owned());
     }
     let report = common.report.clone().unwrap_or_else(|| args.out.clone());
+    // Settings and places are proved before the tape is written: a run that fails writes nothing.
+    check_destinations(&args.common, Some(&report))?;
+    config::load_with(common.config.as_deref(), std::env::vars(), &common.preset)?;
+    if let Some(dir) = &args.save_tape {
+        feed.days().into_iter().try_for_each(|day| save_day(&feed, day, dir))?;
+    }
     replay(&feed, &common, None, trade_from, Some(report))
 }

@@ -1,8 +1,9 @@
 //! Exit codes, documented in `docs/CLI.md`, and how an error reaches the reader.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
+use crate::backtest::run::NothingToReplay;
 use crate::config::ConfigError;
 use crate::sample::SampleError;
 use crate::tape::TapeError;
@@ -35,26 +36,60 @@ impl From<Code> for ExitCode {
 #[error("{0}")]
 pub struct BadInput(pub String);
 
+/// The command line asks for something that cannot be.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BadUsage(pub String);
+
 /// Turns the outcome of a verb into an exit code; errors go to standard error, cause by cause.
 pub fn finish(result: anyhow::Result<Code>) -> ExitCode {
     match result {
         Ok(code) => code.into(),
         Err(e) => {
+            if e.chain().any(reader_left) {
+                return Code::Ok.into();
+            }
             let code = classify(&e);
             match e.downcast_ref::<ConfigError>() {
                 // Configuration errors draw the line with a caret under the fault.
-                Some(config) => eprintln!("{}", config.render(std::io::stderr().is_terminal())),
-                None => eprintln!("error: {e:#}"),
+                Some(config) => complain(&config.render(std::io::stderr().is_terminal())),
+                None => complain(&format!("error: {}", causes(&e))),
             }
             code.into()
         }
     }
 }
 
+/// Whether the reader of our output has seen enough: `scalper .. | head` is no failure.
+fn reader_left(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let kind = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
+    cause.downcast_ref::<std::io::Error>().is_some_and(kind)
+}
+
+/// Writes to standard error. When nobody reads it there is nobody left to tell.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Every cause once: many messages already end with that of their source.
+fn causes(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.ends_with(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
 fn classify(error: &anyhow::Error) -> Code {
     use scalper_decide::domain::calendar::OutsideCalendar;
     use scalper_decide::domain::charges::OutsideCharges;
     use scalper_decide::domain::contracts::OutsideContracts;
+    // A table that does not cover a date counts as such wherever the date came from.
     for cause in error.chain() {
         if cause.is::<ConfigError>()
             || cause.is::<OutsideCalendar>()
@@ -63,7 +98,17 @@ fn classify(error: &anyhow::Error) -> Code {
         {
             return Code::Config;
         }
-        if cause.is::<TapeError>() || cause.is::<ImportError>() || cause.is::<SampleError>() || cause.is::<BadInput>() {
+        if cause.is::<BadUsage>() {
+            return Code::Usage;
+        }
+    }
+    for cause in error.chain() {
+        if cause.is::<TapeError>()
+            || cause.is::<ImportError>()
+            || cause.is::<SampleError>()
+            || cause.is::<BadInput>()
+            || cause.is::<NothingToReplay>()
+        {
             return Code::Data;
         }
     }

@@ -34,7 +34,7 @@ pub struct GreeksArgs {
 pub fn run_verb(args: &GreeksArgs) -> anyhow::Result<Code> {
     match run(&args.input, &args.output) {
         Ok(summary) => {
-            println!("{summary}");
+            writeln!(std::io::stdout(), "{summary}")?;
             Ok(Code::Ok)
         }
         // Every fault of this verb is a fault of its file.

@@ -38,6 +38,10 @@ pub struct DayAbout {
     pub sources: BTreeSet<SourceMeta>,
     /// Rank of the spot ticks by index.
     pub spot: BTreeMap<Underlying, SpotRank>,
+    /// Indices of which only bars went in, with the length of the longest of them in seconds: shorter bars cannot be
+    /// built from this day.
+    #[serde(default)]
+    pub bar_secs: BTreeMap<Underlying, i64>,
     /// Remarks for people, sorted.
     pub notes: BTreeSet<String>,
 }

@@ -128,7 +128,7 @@ fn wild_day(rng: &mut ChaCha8Rng, day: NaiveDate, expiry: NaiveDate, stretches: 
         }
     }
     ticks.sort_by_key(|t| t.received_at);
-    MemoryDay { instruments, ticks }
+    MemoryDay { instruments, ticks, ..MemoryDay::default() }
 }
 
 /// Settings that trade all the time and meet every limit: tight stops, few modifications, slices of two lots.
@@ -314,7 +314,7 @@ fn a_day_of_two_windows_sends_nothing_in_its_break_and_loses_no_position() {
 fn a_day_without_ticks_is_a_day_without_trades() {
     let day = date("2026-01-13");
     let mut feed = MemoryFeed::default();
-    feed.days.insert(day, MemoryDay { instruments: instruments(day), ticks: Vec::new() });
+    feed.days.insert(day, MemoryDay { instruments: instruments(day), ..MemoryDay::default() });
     let result = support::replay(&feed, &eager(FillModelKind::Base));
     assert_eq!((result.trades.len(), result.days.len(), result.data.ticks), (0, 1, 0));
 }

@@ -1,6 +1,8 @@
 //! What several tests share.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use scalper::backtest::feed::TickFeed;
 use scalper::backtest::result::BacktestResult;
@@ -18,6 +20,50 @@ pub(crate) fn shared_data(test: &str) -> Option<PathBuf> {
     }
     eprintln!("SKIPPED {test}: ../shared/data not present");
     None
+}
+
+/// The binary, in a folder of its own and with no settings from the environment.
+pub(crate) fn scalper(dir: &Path) -> assert_cmd::Command {
+    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_scalper"));
+    command.current_dir(dir).env_clear().env("TZ", "UTC");
+    command
+}
+
+/// Runs the binary, which must succeed; its standard output.
+pub(crate) fn succeed(dir: &Path, args: &[&str]) -> String {
+    let out = scalper(dir).args(args).output().expect("the binary runs");
+    let text = String::from_utf8(out.stdout).expect("UTF-8");
+    assert!(out.status.success(), "{args:?} ended {}\n{text}\n{}", out.status, String::from_utf8_lossy(&out.stderr));
+    text
+}
+
+/// Every file below a folder with its content, for "nothing was written".
+pub(crate) fn tree(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    let mut folders = vec![dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                all.insert(path.join(""), Vec::new());
+                folders.push(path);
+            } else {
+                all.insert(path.clone(), std::fs::read(&path).expect("a file"));
+            }
+        }
+    }
+    all
+}
+
+/// Rows of a CSV file, plain or gzip, by column name.
+pub(crate) fn csv_rows(path: &Path) -> Vec<BTreeMap<String, String>> {
+    let mut bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        let mut text = Vec::new();
+        flate2::read::GzDecoder::new(bytes.as_slice()).read_to_end(&mut text).expect("gzip");
+        bytes = text;
+    }
+    csv::Reader::from_reader(bytes.as_slice()).deserialize().map(|row| row.expect("a row")).collect()
 }
 
 /// A request with the built-in configuration and these presets.

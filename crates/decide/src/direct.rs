@@ -214,14 +214,15 @@ impl Direct {
         expiries.filter_map(|expiry| Some((expiry, self.expires_at(expiry)?))).collect()
     }
 
-    fn open_session(&mut self, hours: &SessionHours, warm_up: bool) {
+    fn open_session(&mut self, hours: &SessionHours, warm_up: bool, bars_of: &BTreeMap<Underlying, Age>) {
         let mut hours = hours.clone();
         if let Some(wanted) = &self.params.risk.cutoffs {
             hours.cutoffs = wanted.clamped_to(&hours.cutoffs);
         }
         self.tick_cache.open_session();
         for engine in &mut self.engines {
-            engine.open_session(hours.clone(), warm_up);
+            let recorded = bars_of.get(&engine.underlying()).copied();
+            engine.open_session(hours.clone(), warm_up, recorded);
         }
         self.allocator.open_session(hours.day);
         self.guard.open_session();
@@ -296,7 +297,7 @@ impl Stages for Direct {
 
     async fn open(&mut self, _: Stamp, event: &Event) {
         match event {
-            Event::SessionOpened { hours, warm_up } => self.open_session(hours, *warm_up),
+            Event::SessionOpened { hours, warm_up, bars_of } => self.open_session(hours, *warm_up, bars_of),
             Event::Listed { instrument } => {
                 let id = self.universe.list(instrument.clone());
                 self.tick_cache.list(id, instrument.kind);
@@ -390,8 +391,8 @@ impl Stages for Direct {
     }
 
     fn has_primary(&self, underlying: Underlying, bars: &ClosedBars) -> bool {
-        let primary = self.params.signal_of(underlying).primary;
-        bars.iter().any(|bar| bar.timeframe == primary)
+        let engine = self.engine_of[underlying.index()].map(|i| &self.engines[i]);
+        engine.is_some_and(|engine| bars.iter().any(|bar| engine.is_primary(bar.timeframe)))
     }
 
     async fn sample_iv(&mut self, now: Stamp, underlying: Underlying) {

@@ -51,6 +51,11 @@ impl Timeframe {
             Timeframe::M15 => "15m",
         }
     }
+    /// Whether bars of this length can be made of shorter ones that are `recorded` long: those must divide it.
+    #[inline]
+    pub const fn can_be_built_from(self, recorded: Age) -> bool {
+        recorded.nanos() > 0 && self.length().nanos() % recorded.nanos() == 0
+    }
     /// From its code.
     pub fn from_code(code: &str) -> Option<Timeframe> {
         Timeframe::ALL.into_iter().find(|t| t.code() == code)

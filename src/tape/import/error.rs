@@ -83,6 +83,9 @@ pub enum Fault {
     /// Not an exchange segment.
     #[error("expected an exchange segment like NSE_FNO")]
     NotASegment,
+    /// A code of an exported day that this version does not know.
+    #[error("no such code; the codes are listed in docs/TAPES.md")]
+    NotACode,
 }
 
 /// An import that was refused. Nothing has been written.

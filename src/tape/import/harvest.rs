@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use scalper_decide::domain::tick::ABSENT;
 use scalper_decide::domain::{
-    Instrument, InstrumentId, InstrumentKind, LotSize, OptionContract, Premium, Segment, SessionHours, Tick, TickFlags,
-    TickSource, Underlying,
+    Age, Instrument, InstrumentId, InstrumentKind, LotSize, OptionContract, Premium, Segment, SessionHours, Tick,
+    TickFlags, TickSource, Underlying,
 };
 
 use super::super::contract::ContractKey;
@@ -46,6 +46,8 @@ pub struct DayHarvest {
     pub rows: Vec<TapeRow>,
     /// Rank of the spot ticks.
     pub spot: BTreeMap<Underlying, SpotRank>,
+    /// Length in seconds of the bars an index comes as.
+    pub bar_secs: BTreeMap<Underlying, i64>,
     /// Remarks.
     pub notes: BTreeSet<String>,
     tallies: BTreeMap<String, u64>,
@@ -160,6 +162,13 @@ impl<'a> Harvest<'a> {
         let best = self.day(day).spot.entry(underlying).or_insert(rank);
         *best = rank.max(*best);
         Ok(listing)
+    }
+
+    /// Says that an index comes as bars of this length.
+    pub fn comes_as_bars(&mut self, day: NaiveDate, underlying: Underlying, length: Age) {
+        // Bars shorter than a second fill every timeframe.
+        let longest = self.day(day).bar_secs.entry(underlying).or_insert(0);
+        *longest = (*longest).max(length.secs().max(1));
     }
 
     /// Adds a tick, with [`TickFlags::OUT_OF_SESSION`] when its exchange time lies outside the day's session and

@@ -58,7 +58,7 @@ impl DayContents {
         harvest: DayHarvest,
         replace: bool,
     ) -> Result<u64, ImportError> {
-        let DayHarvest { instruments, rows, spot, notes, .. } = harvest;
+        let DayHarvest { instruments, rows, spot, bar_secs, notes, .. } = harvest;
         let renamed = self.take_instruments(day, instruments)?;
         let mut fresh: BTreeMap<Address, Vec<Tick>> = BTreeMap::new();
         for row in rows {
@@ -80,6 +80,12 @@ impl DayContents {
                 let stale = format!("{underlying} ");
                 self.about.notes.retain(|n| !(n.starts_with(&stale) && n.contains("derived")));
             }
+            let same = held && rank == best && !replace;
+            let longest = bar_secs.get(&underlying).max(self.about.bar_secs.get(&underlying).filter(|_| same));
+            match longest.copied() {
+                Some(secs) => self.about.bar_secs.insert(underlying, secs),
+                None => self.about.bar_secs.remove(&underlying),
+            };
             self.about.spot.insert(underlying, rank);
         }
         let mut added = 0;

@@ -62,6 +62,7 @@ pub(super) fn harvest(input: &Input, options: &ImportOptions, out: &mut Harvest<
         let strike = table.get(strike, |t| parse_strike(t).ok_or(Fault::NotAStrike))?;
         if !options.no_spot {
             if let [Some(o), Some(h), Some(l), Some(c)] = spot {
+                out.comes_as_bars(day, index, length);
                 let listing = out.list_index(day, index, SpotRank::Accompanying, &place)?;
                 let bar = Bar::read(&table, start, [o, h, l, c])?;
                 draw_bar(
@@ -114,6 +115,7 @@ fn derive_index(
     column: usize,
 ) -> Result<(), ImportError> {
     let place = table.place();
+    out.comes_as_bars(start.ist_date(), index, length);
     let listing = out.list_index(start.ist_date(), index, SpotRank::Derived, &place)?;
     let at = start + Age::from_nanos(length.nanos() - margin(length).nanos());
     let mut tick = Tick::last_price(InstrumentId(0), at, at, table.price(column)?, TickSource::Derived);

@@ -61,7 +61,10 @@ pub(super) fn draw(
         let day = bar.bar.start.ist_date();
         grid.take(input, bar.row, bar.bar.start, harvest.hours(day, &place)?)?;
         let listing = match key {
-            ContractKey::Index(u) => harvest.list_index(day, u, SpotRank::Primary, &place)?,
+            ContractKey::Index(u) => {
+                harvest.comes_as_bars(day, u, length);
+                harvest.list_index(day, u, SpotRank::Primary, &place)?
+            }
             _ => harvest.list(day, key, terms, &place)?,
         };
         draw_bar(input, options, harvest, listing, length, bar)?;

@@ -1,10 +1,13 @@
 //! `ticks`: any CSV or Parquet with one tick per row. --map says which column is what; common names are recognised.
 
 use scalper_decide::domain::tick::{ABSENT, DEPTH};
-use scalper_decide::domain::{BookLevel, InstrumentId, Tick, TickSource};
+use std::collections::BTreeMap;
+
+use scalper_decide::domain::{Age, BookLevel, Instant, InstrumentId, Tick, TickFlags, TickSource, Underlying};
 
 use super::super::contract::ContractKey;
-use super::super::meta::SpotRank;
+use super::super::meta::{FLAG_NAMES, SpotRank};
+use super::bars::margin;
 use super::clock::Clock;
 use super::error::{Fault, ImportError};
 use super::generic_instruments::{self, Entry, Known};
@@ -49,6 +52,8 @@ struct Columns {
     id: Option<usize>,
     symbol: Option<usize>,
     book: [[Option<usize>; 4]; DEPTH],
+    /// Source and flags of a day this program exported.
+    marks: Option<(usize, usize)>,
 }
 
 impl Columns {
@@ -102,6 +107,7 @@ impl Columns {
             id: field("id"),
             symbol: field("symbol"),
             book,
+            marks: exported_marks(table),
         })
     }
 
@@ -125,6 +131,33 @@ impl Columns {
     }
 }
 
+/// Columns of source and flags, when the file is a day this program exported: elsewhere these names mean other things.
+fn exported_marks(table: &Table<'_>) -> Option<(usize, usize)> {
+    table.find(&["seq"]).and(table.find(&["segment"]))?;
+    Some((table.find(&["source"])?, table.find(&["flags"])?))
+}
+
+/// Source and flags of an exported tick. A point of a bar must not come back as an observation.
+fn marks(table: &Table<'_>, source: usize, flags: usize) -> Result<(TickSource, TickFlags), ImportError> {
+    let code = |column| -> Result<i64, ImportError> {
+        table.get(column, text::optional_count)?.ok_or_else(|| table.refuse(column, Fault::Missing))
+    };
+    let known = u8::try_from(code(source)?).ok().and_then(TickSource::from_code);
+    let all = FLAG_NAMES.iter().fold(TickFlags::NONE, |all, (flag, _)| all.with(*flag));
+    let bits = u16::try_from(code(flags)?).ok().filter(|bits| bits & !all.0 == 0);
+    Ok((
+        known.ok_or_else(|| table.refuse(source, Fault::NotACode))?,
+        TickFlags(bits.ok_or_else(|| table.refuse(flags, Fault::NotACode))?),
+    ))
+}
+
+/// Length of a bar whose first and last point are this far apart; the path keeps [`margin`] from both ends.
+fn bar_length(apart: Age) -> Age {
+    let second = Age::from_secs(1);
+    let long = Age::from_nanos(apart.nanos() + 2 * second.nanos());
+    if margin(long) == second { long } else { Age::from_nanos(apart.nanos() / 8 * 10) }
+}
+
 /// Reads the file.
 pub(super) fn harvest(input: &Input, options: &ImportOptions, out: &mut Harvest<'_>) -> Result<(), ImportError> {
     let known = generic_instruments::load(options)?;
@@ -132,6 +165,7 @@ pub(super) fn harvest(input: &Input, options: &ImportOptions, out: &mut Harvest<
     let columns = Columns::find(&table, options)?;
     let mut clock = Clock::default();
     let mut rows = 0u64;
+    let mut opened: BTreeMap<Underlying, Instant> = BTreeMap::new();
     while table.advance()? {
         rows += 1;
         let place = table.place();
@@ -139,12 +173,27 @@ pub(super) fn harvest(input: &Input, options: &ImportOptions, out: &mut Harvest<
         let received = columns.receive.map(|c| table.get(c, |t| text::time(t, options.time_unit))).transpose()?;
         let entry = columns.contract(&table, &known, input)?;
         let day = received.unwrap_or(at).ist_date();
+        let (source, flags) = match columns.marks {
+            Some((source, flags)) => marks(&table, source, flags)?,
+            None => (TickSource::Feed, TickFlags::NONE),
+        };
         let listing = match entry.key {
-            ContractKey::Index(index) => out.list_index(day, index, SpotRank::Primary, &place)?,
+            ContractKey::Index(index) => {
+                if flags.has(TickFlags::BAR_OPEN) {
+                    opened.insert(index, at);
+                } else if flags.has(TickFlags::BAR_CLOSE)
+                    && let Some(open) = opened.remove(&index)
+                {
+                    out.comes_as_bars(day, index, bar_length(at.age_of(open)));
+                }
+                let rank = if source == TickSource::Derived { SpotRank::Derived } else { SpotRank::Primary };
+                out.list_index(day, index, rank, &place)?
+            }
             _ => out.list(day, entry.key, entry.terms, &place)?,
         };
         let received = received.unwrap_or_else(|| clock.receive(listing, at));
-        let mut tick = Tick::last_price(InstrumentId(0), at, received, 0, TickSource::Feed);
+        let mut tick = Tick::last_price(InstrumentId(0), at, received, 0, source);
+        tick.flags = flags;
         let count = |column: Option<usize>| -> Result<i64, ImportError> {
             Ok(column.map(|c| table.get(c, text::optional_count)).transpose()?.flatten().unwrap_or(ABSENT))
         };

@@ -1,5 +1,6 @@
 //! Facts that came in. The pipeline takes one at a time and drains it fully before the next.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::NaiveDate;
@@ -11,7 +12,7 @@ use super::instrument::{Instrument, InstrumentId, Underlying};
 use super::money::{IndexPrice, Qty};
 use super::order::{Fill, OrderType};
 use super::tick::Tick;
-use super::time::Instant;
+use super::time::{Age, Instant};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +23,8 @@ pub enum Event {
         hours: SessionHours,
         /// The day only feeds indicators and history; nothing is traded.
         warm_up: bool,
+        /// Indices of which only bars were recorded, with the length of those bars: finer ones cannot be built.
+        bars_of: BTreeMap<Underlying, Age>,
     },
     /// An instrument is known from here on, in the slot it carries.
     Listed {

@@ -71,6 +71,10 @@ impl Frame {
         }
     }
 
+    pub(super) const fn timeframe(&self) -> Timeframe {
+        self.timeframe
+    }
+
     pub(super) fn open_session(&mut self, hours: &SessionHours) {
         self.builder.open_session(hours);
     }

@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 pub use frame::{ClosedBar, SupertrendPoint};
 pub use iv_history::{IvHistory, IvRank};
 
-use crate::domain::{Direction, Instant, SessionHours, SignalId, Stamp, TimeOfDay, Underlying};
+use crate::domain::{Age, Direction, Instant, SessionHours, SignalId, Stamp, TimeOfDay, Underlying};
 use crate::params::{NoHistory, SignalParams, SignalTrigger, Timeframe};
 use frame::Frame;
 
@@ -41,6 +41,18 @@ pub enum NoSignal {
     /// The day only feeds indicators.
     #[error("this day only feeds indicators")]
     WarmUpDay,
+    /// The index was recorded as bars that are longer than those of the timeframe, or do not divide it.
+    #[error(
+        "{} bars cannot be built: the index is recorded as bars of {} seconds; set a timeframe it can fill",
+        .timeframe.code(),
+        .recorded.secs()
+    )]
+    FrameNotBuilt {
+        /// Which timeframe.
+        timeframe: Timeframe,
+        /// Length of the recorded bars.
+        recorded: Age,
+    },
     /// A timeframe has too few closed bars.
     #[error("{} closed {} bars, {needed} needed", .closed, .timeframe.code())]
     WarmingUp {
@@ -169,6 +181,7 @@ impl NoSignal {
     pub const fn code(&self) -> &'static str {
         match self {
             NoSignal::WarmUpDay => "WARM_UP_DAY",
+            NoSignal::FrameNotBuilt { .. } => "FRAME_NOT_BUILT",
             NoSignal::WarmingUp { .. } => "WARMING_UP",
             NoSignal::BlackoutDate { .. } => "BLACKOUT_DATE",
             NoSignal::OpeningWindow { .. } => "OPENING_WINDOW",
@@ -188,6 +201,12 @@ impl NoSignal {
     }
 }
 
+/// Whether bars of `timeframe` can be made of what was recorded: ticks, or bars that divide it.
+#[inline]
+fn can_fill(recorded: Option<Age>, timeframe: Timeframe) -> bool {
+    recorded.is_none_or(|bar| timeframe.can_be_built_from(bar))
+}
+
 /// The signal engine of one index.
 #[derive(Debug, Clone)]
 pub struct SignalEngine {
@@ -197,6 +216,8 @@ pub struct SignalEngine {
     iv: IvHistory,
     hours: Option<SessionHours>,
     warm_up: bool,
+    /// Length of the bars the index was recorded as; `None` when it was recorded tick by tick.
+    recorded: Option<Age>,
     next_close: Option<Instant>,
 }
 
@@ -204,7 +225,7 @@ impl SignalEngine {
     /// An engine for one index with earlier sessions of IV history.
     pub fn new(underlying: Underlying, params: SignalParams, iv: IvHistory) -> SignalEngine {
         let frames = Timeframe::ALL.map(|t| Frame::new(t, &params));
-        SignalEngine { underlying, params, frames, iv, hours: None, warm_up: true, next_close: None }
+        SignalEngine { underlying, params, frames, iv, hours: None, warm_up: true, recorded: None, next_close: None }
     }
 
     /// The index.
@@ -212,13 +233,15 @@ impl SignalEngine {
         self.underlying
     }
 
-    /// Opens a session. Bars restart at its open; indicators run on (design decision 14).
-    pub fn open_session(&mut self, hours: SessionHours, warm_up: bool) {
+    /// Opens a session. Bars restart at its open; indicators run on (design decision 14). `recorded` is the length of
+    /// the bars when the index comes as bars: timeframes they cannot fill are not built this session.
+    pub fn open_session(&mut self, hours: SessionHours, warm_up: bool, recorded: Option<Age>) {
         for frame in &mut self.frames {
             frame.open_session(&hours);
         }
         self.hours = Some(hours);
         self.warm_up = warm_up;
+        self.recorded = recorded;
         self.next_close = None;
     }
 
@@ -235,7 +258,9 @@ impl SignalEngine {
     pub fn on_tick(&mut self, exchange_at: Instant, level_paise: i64) {
         let price = level_paise as f64 / 100.0;
         for frame in &mut self.frames {
-            frame.on_tick(exchange_at, price);
+            if can_fill(self.recorded, frame.timeframe()) {
+                frame.on_tick(exchange_at, price);
+            }
         }
         // A new bar of a short timeframe may end before the ones in progress.
         self.refresh_next_close();
@@ -265,14 +290,21 @@ impl SignalEngine {
         closed
     }
 
-    /// Bars without a single tick, of the shortest timeframe.
-    pub const fn missing_bars(&self) -> u64 {
-        self.frames[0].missing_bars()
+    /// Bars without a single tick, of the shortest timeframe that is built.
+    pub fn missing_bars(&self) -> u64 {
+        self.shortest().map_or(0, |timeframe| self.frame(timeframe).missing_bars())
     }
 
-    /// Whether a closed bar of this timeframe calls for an evaluation.
+    /// Whether a closed bar of this timeframe calls for an evaluation: the primary one, or the shortest there is
+    /// while the primary one cannot be built, so that its absence is said.
     pub fn is_primary(&self, timeframe: Timeframe) -> bool {
-        timeframe == self.params.primary
+        let primary = self.params.primary;
+        timeframe == primary || (!can_fill(self.recorded, primary) && self.shortest() == Some(timeframe))
+    }
+
+    /// The shortest timeframe that is built this session.
+    fn shortest(&self) -> Option<Timeframe> {
+        Timeframe::ALL.into_iter().find(|t| can_fill(self.recorded, *t))
     }
 
     /// Takes a sample of the at-the-money implied volatility in, in percent.
@@ -308,6 +340,11 @@ impl SignalEngine {
 
     /// The last bar of a timeframe, once enough bars have closed.
     fn warmed(&self, timeframe: Timeframe) -> Result<ClosedBar, NoSignal> {
+        if let Some(recorded) = self.recorded
+            && !can_fill(self.recorded, timeframe)
+        {
+            return Err(NoSignal::FrameNotBuilt { timeframe, recorded });
+        }
         let needed = self.params.warmup_bars;
         match self.frame(timeframe).last {
             Some(bar) if bar.closed >= needed => Ok(bar),

@@ -60,7 +60,7 @@ fn run(params: SignalParams, days: &[u32], path: impl Fn(i64) -> i64, mut each: 
     let mut minute = 0;
     for day in days {
         let hours = hours(*day);
-        engine.open_session(hours.clone(), false);
+        engine.open_session(hours.clone(), false, None);
         for tick in 0..375 * 6 {
             let at = hours.open_at() + Age::from_secs(tick * 10 + 1);
             while let Some(due) = engine.wake_at().filter(|due| *due < at) {
@@ -197,4 +197,35 @@ fn indicators_run_across_sessions_and_bars_do_not() {
         }
     });
     assert!(warm.contains(&hours(13).day));
+}
+
+#[test]
+fn timeframes_shorter_than_the_recorded_bars_are_not_built_and_the_refusal_says_so() {
+    let mut engine = SignalEngine::new(Underlying::Nifty, params(), IvHistory::default());
+    let hours = hours(12);
+    engine.open_session(hours.clone(), false, Some(Age::from_mins(5)));
+    for second in [1, 100, 200, 299, 301, 400] {
+        engine.on_tick(hours.open_at() + Age::from_secs(second), 2_500_000 + second * 5);
+    }
+    let at = hours.open_at() + Age::from_mins(5);
+    let closed: Vec<_> = engine.close_bars(at).iter().map(|b| b.timeframe).collect();
+    assert_eq!(closed, [Timeframe::M5]);
+    assert!(engine.is_primary(Timeframe::M5) && !engine.is_primary(Timeframe::M15));
+    let refusal = engine.evaluate(Stamp { seq: Seq(0), at }, None).unwrap_err();
+    assert_eq!(refusal, NoSignal::FrameNotBuilt { timeframe: Timeframe::M1, recorded: Age::from_mins(5) });
+    assert_eq!(refusal.code(), "FRAME_NOT_BUILT");
+    assert!(refusal.to_string().contains("1m bars cannot be built"), "{refusal}");
+}
+
+#[test]
+fn recorded_bars_fill_only_the_timeframes_they_divide() {
+    let fills = |minutes| {
+        let recorded = Some(Age::from_mins(minutes));
+        Timeframe::ALL.into_iter().filter(|t| can_fill(recorded, *t)).map(Timeframe::code).collect::<Vec<_>>()
+    };
+    assert_eq!(fills(1), ["1m", "3m", "5m", "15m"]);
+    assert_eq!(fills(2), [""; 0]);
+    assert_eq!(fills(3), ["3m", "15m"]);
+    assert_eq!(fills(5), ["5m", "15m"]);
+    assert!(can_fill(Some(Age::from_secs(1)), Timeframe::M1) && can_fill(None, Timeframe::M1));
 }
