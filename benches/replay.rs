@@ -45,6 +45,7 @@ fn request() -> BacktestRequest {
         days: None,
         trade_from: None,
         headline: FillModelKind::Base,
+        keep_everything: false,
         all_fill_models: false,
     }
 }

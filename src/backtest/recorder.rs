@@ -1,6 +1,6 @@
 //! Collects what a replay says into plain records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use scalper_decide::direct::Direct;
@@ -19,18 +19,28 @@ use super::result::{
 };
 
 /// Which of the bulky records to keep.
-#[derive(Debug, Clone, Copy)]
-pub struct Keep {
-    /// Every evaluation with its reason.
-    pub decisions: bool,
-    /// Every closed bar.
-    pub bars: bool,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// None: the replay only counts.
+    Nothing,
+    /// What tables and report show: the first decision of each kind, the bars of days that are drawn. Bounded, however
+    /// many days are replayed (P32).
+    Shown,
+    /// Every decision and every bar, for exports.
+    Everything,
 }
+
+/// Charts a report draws at most; bars of further days are not kept for it.
+const DRAWN_DAYS: usize = 12;
 
 /// Records of one replay.
 #[derive(Debug)]
 pub struct Recorder {
     keep: Keep,
+    seen: BTreeSet<(Stage, &'static str)>,
+    day_bars: Vec<BarRecord>,
+    last_bars: BTreeMap<Underlying, BarRecord>,
+    drawn: usize,
     day: Option<(NaiveDate, bool)>,
     day_opening: Option<Money>,
     entries: BTreeMap<PositionId, EntryNote>,
@@ -74,6 +84,10 @@ impl Recorder {
     pub fn new(keep: Keep, opening_balance: Money) -> Recorder {
         Recorder {
             keep,
+            seen: BTreeSet::new(),
+            day_bars: Vec::new(),
+            last_bars: BTreeMap::new(),
+            drawn: 0,
             day: None,
             day_opening: None,
             entries: BTreeMap::new(),
@@ -168,7 +182,12 @@ impl Recorder {
         if !matches!(self.day, Some((_, true))) && !matches!(decision.code, "SIGNAL" | "PICKED" | "PLACED") {
             *self.funnel.entry((decision.stage, decision.code)).or_default() += 1;
         }
-        if self.keep.decisions {
+        let keep = match self.keep {
+            Keep::Nothing => false,
+            Keep::Shown => self.seen.insert((decision.stage, decision.code)),
+            Keep::Everything => true,
+        };
+        if keep {
             self.decisions.push(DecisionRecord {
                 seq: decision.stamp.seq.0,
                 at: decision.stamp.at,
@@ -181,8 +200,8 @@ impl Recorder {
     }
 
     fn bar(&mut self, underlying: Underlying, bar: &ClosedBar) {
-        if self.keep.bars {
-            self.bars.push(BarRecord {
+        if self.keep != Keep::Nothing {
+            self.day_bars.push(BarRecord {
                 start: bar.bar.start(),
                 underlying,
                 timeframe: bar.timeframe.code(),
@@ -345,6 +364,7 @@ impl Recorder {
         for trade in self.trades.iter_mut().filter(|t| t.day == day) {
             trade.on_synthesised = synthesised.get(&PositionId(trade.position)).copied().unwrap_or(false);
         }
+        self.keep_bars(day, warm_up);
         if !warm_up {
             self.days.push(DayRecord {
                 day,
@@ -356,6 +376,40 @@ impl Recorder {
                 halted: Some(core.risk().day().halts().collect::<Vec<_>>().join("; ")).filter(|text| !text.is_empty()),
             });
         }
+    }
+
+    /// Decides which of the day's bars stay.
+    fn keep_bars(&mut self, day: NaiveDate, warm_up: bool) {
+        if self.keep == Keep::Everything {
+            self.bars.append(&mut self.day_bars);
+            return;
+        }
+        let bars = std::mem::take(&mut self.day_bars);
+        if warm_up {
+            return;
+        }
+        for underlying in Underlying::ALL {
+            let of_index = || bars.iter().filter(|b| b.underlying == underlying);
+            let traded = self.trades.iter().any(|t| t.day == day && t.underlying == underlying);
+            if traded && self.drawn < DRAWN_DAYS {
+                self.drawn += 1;
+                self.bars.extend(of_index().cloned());
+            } else if !self.last_bars.contains_key(&underlying) {
+                self.bars.extend(of_index().min_by_key(|b| b.start).cloned());
+            }
+            // The latest bar of each index closes the change over the period.
+            if let Some(last) = of_index().max_by_key(|b| b.start) {
+                self.last_bars.insert(underlying, last.clone());
+            }
+        }
+    }
+
+    /// Adds what is only known at the end of the last day.
+    pub fn finish(&mut self) {
+        let last = std::mem::take(&mut self.last_bars);
+        self.bars.extend(last.into_values());
+        self.bars.sort_by(|a, b| (a.start, a.underlying, a.timeframe).cmp(&(b.start, b.underlying, b.timeframe)));
+        self.bars.dedup_by(|a, b| (a.start, a.underlying, a.timeframe) == (b.start, b.underlying, b.timeframe));
     }
 
     /// Refusals per gate, in pipeline order, most frequent first inside a stage.

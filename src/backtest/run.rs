@@ -37,6 +37,8 @@ pub struct BacktestRequest {
     pub trade_from: Option<NaiveDate>,
     /// Fill model of the headline; never the optimistic one.
     pub headline: FillModelKind,
+    /// Whether to keep every decision and bar in memory, for an export.
+    pub keep_everything: bool,
     /// Whether to replay the other three fill models as well.
     pub all_fill_models: bool,
 }
@@ -139,7 +141,9 @@ fn replay(
     for day in days {
         replay.day(&day.hours, day.warm_up)?;
     }
-    Ok(replay.finish())
+    let (core, mut recorder) = replay.finish();
+    recorder.finish();
+    Ok((core, recorder))
 }
 
 /// Runs a backtest. `ticks_done` counts ticks over all replays, for progress.
@@ -166,14 +170,13 @@ pub fn run(
 
     let others: Vec<FillModelKind> =
         FillModelKind::ALL.into_iter().filter(|m| request.all_fill_models && *m != request.headline).collect();
-    let light = Keep { decisions: false, bars: false };
-    let full = Keep { decisions: true, bars: true };
+    let shown = if request.keep_everything { Keep::Everything } else { Keep::Shown };
     let one = |model, keep| replay(request, feed, tables, &days, model, keep, ticks_done);
     // Two threads: the headline beside the other three, one after the other.
     let (headline, rest) = std::thread::scope(|scope| {
-        let rest =
-            scope.spawn(|| others.iter().map(|m| one(*m, light).map(|r| (*m, r))).collect::<Result<Vec<_>, _>>());
-        let headline = one(request.headline, full);
+        let rest = scope
+            .spawn(|| others.iter().map(|m| one(*m, Keep::Nothing).map(|r| (*m, r))).collect::<Result<Vec<_>, _>>());
+        let headline = one(request.headline, shown);
         (headline, rest.join().expect("a replay thread does not panic"))
     });
     let (core, recorder) = headline?;

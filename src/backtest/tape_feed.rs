@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use chrono::NaiveDate;
 use scalper_decide::domain::{Age, Instrument, InstrumentId, Segment, Tick, Underlying};
 
@@ -17,7 +17,7 @@ const AHEAD: usize = 4;
 /// A tape.
 pub struct TapeFeed {
     title: String,
-    days: BTreeMap<NaiveDate, TapeDay>,
+    tape: Tape,
 }
 
 impl TapeFeed {
@@ -25,12 +25,12 @@ impl TapeFeed {
     pub fn open(dir: &Path) -> Result<TapeFeed> {
         let tape = Tape::open(dir)?;
         let title = dir.file_name().map_or_else(|| "tape".to_owned(), |name| name.to_string_lossy().into_owned());
-        let days = tape.days().iter().map(|day| Ok((*day, tape.day(*day)?))).collect::<Result<_>>()?;
-        Ok(TapeFeed { title, days })
+        Ok(TapeFeed { title, tape })
     }
 
-    fn day(&self, day: NaiveDate) -> Result<&TapeDay> {
-        self.days.get(&day).with_context(|| format!("the tape has no {day}"))
+    /// Opens a day; nothing of it stays in memory when it is done (P32).
+    fn day(&self, day: NaiveDate) -> Result<TapeDay> {
+        Ok(self.tape.day(day)?)
     }
 }
 
@@ -40,7 +40,7 @@ impl TickFeed for TapeFeed {
     }
 
     fn days(&self) -> Vec<NaiveDate> {
-        self.days.keys().copied().collect()
+        self.tape.days().to_vec()
     }
 
     fn instruments(&self, day: NaiveDate) -> Result<Vec<Instrument>> {
@@ -48,7 +48,7 @@ impl TickFeed for TapeFeed {
     }
 
     fn replay(&self, day: NaiveDate, resolve: Resolve<'_>, sink: TickSink<'_>) -> Result<()> {
-        let day = self.day(day)?;
+        let day = &self.day(day)?;
         std::thread::scope(|scope| {
             let (send, receive) = sync_channel::<Result<Vec<Tick>>>(AHEAD);
             scope.spawn(move || {
@@ -81,7 +81,7 @@ impl TickFeed for TapeFeed {
     }
 
     fn tick_count(&self, day: NaiveDate) -> Option<u64> {
-        self.days.get(&day).map(|d| d.meta().counts.ticks)
+        self.day(day).ok().map(|d| d.meta().counts.ticks)
     }
 
     fn hash(&self, days: &[NaiveDate]) -> Result<String> {
@@ -94,12 +94,12 @@ impl TickFeed for TapeFeed {
     }
 
     fn bars_of(&self, day: NaiveDate) -> BTreeMap<Underlying, Age> {
-        let lengths = self.days.get(&day).into_iter().flat_map(|d| &d.meta().about.bar_secs);
-        lengths.map(|(index, secs)| (*index, Age::from_secs(*secs))).collect()
+        let Ok(day) = self.day(day) else { return BTreeMap::new() };
+        day.meta().about.bar_secs.iter().map(|(index, secs)| (*index, Age::from_secs(*secs))).collect()
     }
 
     fn notes(&self, day: NaiveDate) -> Vec<String> {
-        self.days.get(&day).map(|d| d.meta().about.notes.iter().cloned().collect()).unwrap_or_default()
+        self.day(day).ok().map(|d| d.meta().about.notes.iter().cloned().collect()).unwrap_or_default()
     }
 }
 

@@ -160,6 +160,7 @@ pub fn replay(
         days,
         trade_from,
         headline: args.fill_model,
+        keep_everything: args.export.is_some(),
         all_fill_models: true,
     };
     let total: u64 = feed.days().iter().filter_map(|d| feed.tick_count(*d)).sum();

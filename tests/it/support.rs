@@ -77,6 +77,7 @@ pub(crate) fn request(presets: &[&str]) -> BacktestRequest {
         days: None,
         trade_from: None,
         headline: FillModelKind::Base,
+        keep_everything: true,
         all_fill_models: false,
     }
 }
