@@ -41,6 +41,7 @@ pub struct Recorder {
     day_bars: Vec<BarRecord>,
     last_bars: BTreeMap<Underlying, BarRecord>,
     drawn: usize,
+    planned_days: usize,
     day: Option<(NaiveDate, bool)>,
     day_opening: Option<Money>,
     entries: BTreeMap<PositionId, EntryNote>,
@@ -80,14 +81,15 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// An empty recorder for an account that starts with `opening_balance`.
-    pub fn new(keep: Keep, opening_balance: Money) -> Recorder {
+    /// An empty recorder for `planned_days` traded days of an account that starts with `opening_balance`.
+    pub fn new(keep: Keep, planned_days: usize, opening_balance: Money) -> Recorder {
         Recorder {
             keep,
             seen: BTreeSet::new(),
             day_bars: Vec::new(),
             last_bars: BTreeMap::new(),
             drawn: 0,
+            planned_days,
             day: None,
             day_opening: None,
             entries: BTreeMap::new(),
@@ -393,7 +395,10 @@ impl Recorder {
             let traded = self.trades.iter().any(|t| t.day == day && t.underlying == underlying);
             if traded && self.drawn < DRAWN_DAYS {
                 self.drawn += 1;
-                self.bars.extend(of_index().cloned());
+                // A report of one day draws minutes, one of several days the five-minute bars (or what there is).
+                let order = if self.planned_days <= 1 { ["1m", "3m", "5m", "15m"] } else { ["5m", "3m", "1m", "15m"] };
+                let drawn = order.into_iter().find(|t| of_index().any(|b| b.timeframe == *t));
+                self.bars.extend(of_index().filter(|b| Some(b.timeframe) == drawn).cloned());
             } else if !self.last_bars.contains_key(&underlying) {
                 self.bars.extend(of_index().min_by_key(|b| b.start).cloned());
             }

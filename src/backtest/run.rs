@@ -133,7 +133,8 @@ fn replay(
         CoreTables { calendar: Arc::new(tables.calendar.clone()), charges: Arc::new(tables.charges.clone()) };
     let core = Direct::new(request.params.clone(), core_tables, &BTreeMap::new());
     let venue = VenueSim::new(FillModel::named(model));
-    let recorder = Recorder::new(keep, request.params.capital.opening_balance.unwrap_or(Money::ZERO));
+    let planned = days.iter().filter(|d| !d.warm_up).count();
+    let recorder = Recorder::new(keep, planned, request.params.capital.opening_balance.unwrap_or(Money::ZERO));
     let mut progress = |ticks: u64| {
         ticks_done.fetch_add(ticks, Ordering::Relaxed);
     };

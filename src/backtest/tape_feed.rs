@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{channel, sync_channel};
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -51,6 +51,8 @@ impl TickFeed for TapeFeed {
         let day = &self.day(day)?;
         std::thread::scope(|scope| {
             let (send, receive) = sync_channel::<Result<Vec<Tick>>>(AHEAD);
+            // Batches go back to be filled again: memory stays where it is, day after day.
+            let (give_back, empty) = channel::<Vec<Tick>>();
             scope.spawn(move || {
                 let mut batches = match day.ticks(resolve) {
                     Ok(batches) => batches,
@@ -60,7 +62,8 @@ impl TickFeed for TapeFeed {
                     }
                 };
                 loop {
-                    let mut batch = Vec::new();
+                    let mut batch = empty.try_recv().unwrap_or_default();
+                    batch.clear();
                     let message = match batches.next_batch(&mut batch) {
                         Ok(true) => Ok(batch),
                         Ok(false) => return,
@@ -74,7 +77,10 @@ impl TickFeed for TapeFeed {
                 }
             });
             for batch in receive {
-                sink(&batch?)?;
+                let batch = batch?;
+                sink(&batch)?;
+                // The decoder may have finished and gone.
+                let _ = give_back.send(batch);
             }
             Ok(())
         })

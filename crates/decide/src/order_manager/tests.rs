@@ -50,7 +50,10 @@ fn manager() -> OrderManager {
     m
 }
 
-fn hours(windows: &[((u32, u32), (u32, u32))]) -> SessionHours {
+/// Hour and minute.
+type Clock = (u32, u32);
+
+fn hours(windows: &[(Clock, Clock)]) -> SessionHours {
     let time = |(h, m): (u32, u32)| TimeOfDay::hm(h, m).unwrap();
     let late = time((15, 20));
     SessionHours {
