@@ -2,6 +2,7 @@
 
 mod cli_bad_input;
 mod cli_verbs;
+mod demo;
 mod determinism;
 mod lookahead;
 mod real_days;
