@@ -3,6 +3,7 @@
 pub mod backtest;
 pub mod broker;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod report;
 pub mod sample;

@@ -189,6 +189,8 @@ async fn on_other<S: Stages>(s: &mut S, now: Stamp, event: &Event) -> Result<(),
             absorb(s, now, outcome).await;
             s.open(now, event).await;
         }
+        // The reconciler turns these into order reports.
+        Event::Broker(_) => {}
         Event::Operator(command) => {
             let actions = s.operator(now, *command).await;
             carry_out(s, now, actions).await;

@@ -6,6 +6,7 @@ use std::fmt;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
+use super::broker::BrokerEvent;
 use super::calendar::SessionHours;
 use super::ids::{ClientOrderId, PositionId};
 use super::instrument::{Instrument, InstrumentId, Underlying};
@@ -53,6 +54,8 @@ pub enum Event {
         /// The day.
         day: NaiveDate,
     },
+    /// The broker said something about orders, executions or positions (live and sim modes).
+    Broker(BrokerEvent),
     /// A person acted.
     Operator(OperatorCommand),
 }

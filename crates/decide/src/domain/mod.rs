@@ -1,5 +1,6 @@
 //! The words every other room uses: money, time, contracts, orders, events and commands.
 
+pub mod broker;
 pub mod calendar;
 pub mod charges;
 pub mod command;
