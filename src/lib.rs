@@ -5,6 +5,8 @@ pub mod broker;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod engine;
+pub mod ops;
 pub mod report;
 pub mod sample;
 pub mod tape;

@@ -5,6 +5,8 @@ mod cli_verbs;
 mod demo;
 mod determinism;
 mod lookahead;
+mod ops_control;
+mod ops_http;
 mod real_days;
 mod review;
 mod scenarios;

@@ -1,0 +1,4 @@
+//! The daemon's engine: the decision core with a clock, a market, a broker and a memory around it.
+
+pub mod handle;
+pub mod status;
