@@ -2,3 +2,4 @@
 
 pub mod handle;
 pub mod status;
+pub mod watch;
