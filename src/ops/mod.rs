@@ -5,3 +5,4 @@ pub mod control;
 pub mod gauges;
 pub mod http;
 pub mod logging;
+pub mod screen;
