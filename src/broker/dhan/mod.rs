@@ -1,3 +1,5 @@
 //! Dhan v2.
 
 pub mod codec;
+pub mod credentials;
+pub mod rest;
