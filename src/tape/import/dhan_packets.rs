@@ -14,7 +14,9 @@ use super::harvest::{Harvest, Terms};
 use super::input::Input;
 use super::options::ImportOptions;
 use super::text;
-use crate::broker::dhan::codec::{self, Body, LastTrade, Packet};
+use crate::broker::dhan::wire::clock::trade_time;
+use crate::broker::dhan::wire::packet::{self, Body, LastTrade, Packet};
+use crate::broker::dhan::wire::price::price_to_paise;
 
 #[derive(Deserialize)]
 struct Line {
@@ -38,7 +40,7 @@ pub(super) fn harvest(input: &Input, options: &ImportOptions, out: &mut Harvest<
         let received = text::iso_time(&line.recv_ts).map_err(|fault| cell(&place, "recv_ts", &line.recv_ts, fault))?;
         let bytes = unhex(&line.hex).ok_or_else(|| cell(&place, "hex", &line.hex, Fault::NotHex))?;
         let day = received.ist_date();
-        for packet in codec::packets(&bytes) {
+        for packet in packet::packets(&bytes) {
             let packet = match packet {
                 Ok(packet) => packet,
                 Err(error) => {
@@ -54,6 +56,7 @@ pub(super) fn harvest(input: &Input, options: &ImportOptions, out: &mut Harvest<
                 }
                 Body::PreviousClose(..) => out.tally(day, "previous-close packets left out"),
                 Body::Disconnect(reason) => out.tally(day, &format!("disconnects with reason {reason}")),
+                Body::MarketStatus => out.tally(day, "market-status packets left out"),
                 Body::Unknown(code) => out.tally(day, &format!("packets of unknown code {code} left out")),
                 Body::Ticker(..) | Body::Quote(..) | Body::Full(..) => {
                     push(out, &known, packet, received, pending.get(&key).copied(), &place)?;
@@ -89,9 +92,9 @@ fn push(
     };
     let refuse = |column: &str, value: f32| cell(place, column, &value.to_string(), Fault::NotPositive);
     let base = |trade: LastTrade| {
-        let paise = codec::price_to_paise(trade.price, option_tick).ok_or_else(|| refuse("ltp", trade.price))?;
+        let paise = price_to_paise(trade.price, option_tick).ok_or_else(|| refuse("ltp", trade.price))?;
         // Without a trade the packet's own arrival is the only time there is.
-        let at = codec::trade_time(trade.time).unwrap_or(received);
+        let at = trade_time(trade.time).unwrap_or(received);
         Ok::<Tick, ImportError>(Tick::last_price(InstrumentId(0), at, received, paise, TickSource::Feed))
     };
     let tick = match packet.body {
@@ -104,7 +107,7 @@ fn push(
         }
         Body::Full(trade, totals, oi, depth) => {
             let mut tick = base(trade)?;
-            (tick.ltq, tick.volume, tick.oi) = (i64::from(totals.ltq), i64::from(totals.volume), i64::from(oi));
+            (tick.ltq, tick.volume, tick.oi) = (i64::from(totals.ltq), i64::from(totals.volume), i64::from(oi.now));
             let empty = (BookLevel::default(), BookLevel::default());
             let mut levels = [empty; DEPTH];
             for (place, level) in levels.iter_mut().zip(&depth) {

@@ -1,14 +1,16 @@
-//! Dhan's binary market feed, decoded: a pure function of bytes (dhan-v2.md 1.4, 1.5).
+//! The market feed's binary packets, decoded (dhan-v2.md 1.4, 1.5).
 //!
 //! A message is one or more packets, each with an 8-byte header that tells its length. Unknown codes are skipped by
-//! length; a length that cannot be right ends the message.
+//! length; a length that cannot be right ends the message (A11, A12).
 
+use scalper_decide::domain::BookLevel;
 use scalper_decide::domain::tick::DEPTH;
-use scalper_decide::domain::{BookLevel, Instant};
 
-/// Seconds by which the feed's trade times run ahead: IST wall clock encoded as though it were UTC.
-pub const CLOCK_SHIFT: i64 = 19_800;
-const HEADER: usize = 8;
+use super::bytes::{f32_at, u16_at, u32_at};
+use super::price::price_to_paise;
+
+/// Bytes of a packet header.
+pub const HEADER: usize = 8;
 
 /// One decoded packet.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,14 +28,14 @@ pub struct Packet {
 pub struct LastTrade {
     /// Price, 0 when nothing traded.
     pub price: f32,
-    /// Raw trade time, see [`trade_time`].
+    /// Raw trade time, see [`super::clock::trade_time`].
     pub time: u32,
 }
 
 /// Totals of the day.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DayTotals {
-    /// Last traded quantity, units.
+    /// Last traded quantity, units; wraps at 65,536 and is never used for money or volume (A15).
     pub ltq: u16,
     /// Average traded price.
     pub average: f32,
@@ -51,6 +53,17 @@ pub struct DayTotals {
     pub high: f32,
     /// Day's low.
     pub low: f32,
+}
+
+/// Open interest of a Full packet, units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OpenInterest {
+    /// Now; 0 for cash.
+    pub now: u32,
+    /// Day's high, NSE derivatives only.
+    pub high: u32,
+    /// Day's low, NSE derivatives only.
+    pub low: u32,
 }
 
 /// One level of both sides.
@@ -81,11 +94,13 @@ pub enum Body {
     OpenInterest(u32),
     /// Code 6: previous close and open interest.
     PreviousClose(f32, u32),
+    /// Code 7: the market opened or closed. The payload is undocumented and skipped.
+    MarketStatus,
     /// Code 8.
-    Full(LastTrade, DayTotals, u32, [DepthLevel; DEPTH]),
-    /// Code 50: reason, see dhan-v2.md 1.8.
+    Full(LastTrade, DayTotals, OpenInterest, [DepthLevel; DEPTH]),
+    /// Code 50: reason, see [`super::disconnect`].
     Disconnect(u16),
-    /// Any other code, skipped by its length.
+    /// Any other code (0, 1, the legacy 3, ...), skipped by its length.
     Unknown(u8),
 }
 
@@ -109,7 +124,7 @@ pub enum FrameError {
     },
 }
 
-/// Documented length of a known code, header included.
+/// Documented length of a code whose payload is read, header included.
 pub const fn expected_length(code: u8) -> Option<u16> {
     match code {
         2 | 6 => Some(16),
@@ -119,21 +134,6 @@ pub const fn expected_length(code: u8) -> Option<u16> {
         50 => Some(10),
         _ => None,
     }
-}
-
-/// Trade time in UTC; `None` for 0, which says "never traded".
-pub const fn trade_time(raw: u32) -> Option<Instant> {
-    if raw == 0 { None } else { Some(Instant::from_secs(raw as i64 - CLOCK_SHIFT)) }
-}
-
-/// A wire price in paise, rounded to a multiple of `tick_paise` (1 for an index): 24512.349609375 is 24512.35.
-/// `None` for NaN, infinities, negatives and what no contract costs; 0 stays 0 ("none").
-pub fn price_to_paise(price: f32, tick_paise: i64) -> Option<i64> {
-    let paise = f64::from(price) * 100.0;
-    if !(0.0..1e12).contains(&paise) || tick_paise < 1 {
-        return None;
-    }
-    Some((paise / tick_paise as f64).round() as i64 * tick_paise)
 }
 
 impl DepthLevel {
@@ -189,6 +189,7 @@ fn body(code: u8, p: &[u8]) -> Body {
         4 => Body::Quote(LastTrade { price: f32_at(p, 8), time: u32_at(p, 14) }, totals(p, 34)),
         5 => Body::OpenInterest(u32_at(p, 8)),
         6 => Body::PreviousClose(f32_at(p, 8), u32_at(p, 12)),
+        7 => Body::MarketStatus,
         8 => {
             let depth = std::array::from_fn(|level| {
                 let at = 62 + 20 * level;
@@ -202,7 +203,8 @@ fn body(code: u8, p: &[u8]) -> Body {
                 }
             });
             let trade = LastTrade { price: f32_at(p, 8), time: u32_at(p, 14) };
-            Body::Full(trade, totals(p, 46), u32_at(p, 34), depth)
+            let oi = OpenInterest { now: u32_at(p, 34), high: u32_at(p, 38), low: u32_at(p, 42) };
+            Body::Full(trade, totals(p, 46), oi, depth)
         }
         50 => Body::Disconnect(u16_at(p, 8)),
         other => Body::Unknown(other),
@@ -221,90 +223,5 @@ fn totals(p: &[u8], prices: usize) -> DayTotals {
         previous_close: f32_at(p, prices + 4),
         high: f32_at(p, prices + 8),
         low: f32_at(p, prices + 12),
-    }
-}
-
-fn u16_at(p: &[u8], at: usize) -> u16 {
-    u16::from_le_bytes([p[at], p[at + 1]])
-}
-fn u32_at(p: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes([p[at], p[at + 1], p[at + 2], p[at + 3]])
-}
-fn f32_at(p: &[u8], at: usize) -> f32 {
-    f32::from_bits(u32_at(p, at))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn header(code: u8, length: u16) -> Vec<u8> {
-        let mut bytes = vec![code];
-        bytes.extend(length.to_le_bytes());
-        bytes.push(2);
-        bytes.extend(55_796u32.to_le_bytes());
-        bytes
-    }
-
-    fn ticker(price: f32, time: u32) -> Vec<u8> {
-        let mut bytes = header(2, 16);
-        bytes.extend(price.to_le_bytes());
-        bytes.extend(time.to_le_bytes());
-        bytes
-    }
-
-    #[test]
-    fn packets_in_one_message_are_all_read_and_unknown_codes_skipped() {
-        let mut message = ticker(101.5, 1_781_084_997);
-        message.extend(header(7, 8));
-        message.extend(header(50, 10));
-        message.extend(805u16.to_le_bytes());
-        let bodies: Vec<Body> = packets(&message).map(|p| p.unwrap().body).collect();
-        let trade = LastTrade { price: 101.5, time: 1_781_084_997 };
-        assert_eq!(bodies, [Body::Ticker(trade), Body::Unknown(7), Body::Disconnect(805)]);
-    }
-
-    #[test]
-    fn trade_times_are_ist_wall_clock_and_zero_is_never() {
-        // Received at 09:49:57.8 IST on 2026-06-10 (dhan-v2.md 0.2).
-        assert_eq!(trade_time(1_781_084_997).unwrap().ist_text(), "2026-06-10T09:49:57+05:30");
-        assert_eq!(trade_time(0), None);
-    }
-
-    #[test]
-    fn a_length_that_cannot_be_right_ends_the_message() {
-        let mut message = ticker(1.0, 1);
-        message.extend(header(2, 15));
-        message.extend(ticker(2.0, 2));
-        let read: Vec<_> = packets(&message).collect();
-        assert_eq!(read.len(), 2);
-        assert!(matches!(read[1], Err(FrameError::BadLength { code: 2, length: 15, expected: Some(16), .. })));
-        assert_eq!(packets(&[2, 16, 0]).next(), Some(Err(FrameError::ShortHeader(3))));
-        assert!(matches!(packets(&header(9, 200)).next(), Some(Err(FrameError::BadLength { .. }))));
-        assert!(matches!(packets(&header(9, 0)).next(), Some(Err(FrameError::BadLength { .. }))));
-    }
-
-    #[test]
-    fn float32_prices_round_to_the_tick() {
-        assert_eq!(price_to_paise(24_512.35_f32, 5), Some(2_451_235));
-        assert_eq!(price_to_paise(83_515.35_f32, 1), Some(8_351_535));
-        assert_eq!(price_to_paise(0.0, 5), Some(0));
-        for nonsense in [f32::NAN, f32::INFINITY, -0.05, 1e30] {
-            assert_eq!(price_to_paise(nonsense, 5), None);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_make_the_decoder_panic_or_spin(message in prop::collection::vec(any::<u8>(), 0..400)) {
-            let read = packets(&message).count();
-            prop_assert!(read <= message.len() / HEADER + 1);
-        }
-        #[test]
-        fn every_tick_multiple_survives_the_wire(ticks in 1i64..2_600_000) {
-            let paise = ticks * 5;
-            prop_assert_eq!(price_to_paise((paise as f64 / 100.0) as f32, 5), Some(paise));
-        }
     }
 }
