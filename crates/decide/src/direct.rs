@@ -296,8 +296,8 @@ impl Stages for Direct {
     }
 
     async fn entry_prices(&mut self, pick: &StrikePick) -> Option<EntryPrices> {
-        let ask = self.market.ask(pick)?;
-        Some(entries::prices(&self.orders, pick, ask))
+        let ask = self.market.ask(pick.chosen.id)?;
+        Some(entries::prices(&self.orders, &pick.chosen.contract, ask))
     }
 
     async fn hold(
@@ -307,8 +307,9 @@ impl Stages for Direct {
         expires_at: Instant,
         prices: EntryPrices,
     ) -> Result<CapitalHold, CapitalRefusal> {
-        let preview = self.risk.preview(now.at, &pick.chosen.contract, expires_at, prices.limit);
-        self.allocator.hold(&entries::hold_request(self.terms.as_ref(), pick, prices, &preview))
+        let contract = &pick.chosen.contract;
+        let preview = self.risk.preview(now.at, contract, expires_at, prices.limit);
+        self.allocator.hold(&entries::hold_request(self.terms.as_ref(), contract, prices, &preview))
     }
 
     async fn release(&mut self, hold: &CapitalHold) {
@@ -324,10 +325,11 @@ impl Stages for Direct {
     ) -> Result<Guarded, EntryRefusal> {
         let (underlying, instrument) = (signal.id.underlying, pick.chosen.id);
         let case = EntryCase {
-            signal: *signal,
-            pick: pick.clone(),
+            signal: signal.id,
+            contract: pick.chosen.contract,
+            instrument,
             prices,
-            quotes: self.market.entry_quotes(underlying, pick),
+            quotes: self.market.entry_quotes(underlying, instrument),
             orders: entries::order_facts(&self.orders, &signal.id, instrument),
             risk: entries::risk_facts(&self.risk, now.at, underlying, instrument),
         };

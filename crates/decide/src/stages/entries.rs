@@ -1,14 +1,13 @@
 //! Facts an entry needs from other stages than the one that decides on it.
 
 use crate::capital_allocator::HoldRequest;
-use crate::chain_analyzer::{self, NoStrike, StrikePick};
-use crate::domain::{Instant, InstrumentId, Premium, SignalId, Stamp, Underlying};
+use crate::chain_analyzer::{self, NoStrike};
+use crate::domain::{Instant, InstrumentId, OptionContract, Premium, SignalId, Stamp, Underlying};
 use crate::entry_guard::{EntryBlock, EntryContext, EntryGuard, EntryRefusal, Guarded, PositionCounts};
 use crate::order_manager::{Exposure, OrderManager};
 use crate::params::ChainParams;
 use crate::pipeline::EntryPrices;
 use crate::risk_manager::{RiskManager, StopPreview};
-use crate::signal_engine::Signal;
 
 use super::market::{EntryQuotes, ListedExpiry};
 use super::session::SessionTerms;
@@ -55,19 +54,18 @@ pub fn risk_facts(risk: &RiskManager, now: Instant, underlying: Underlying, inst
     }
 }
 
-/// Prices of an entry in the chosen contract, given its best ask.
-pub fn prices(orders: &OrderManager, pick: &StrikePick, ask: Premium) -> EntryPrices {
-    EntryPrices { ask, limit: orders.entry_limit(ask, pick.chosen.contract.tick) }
+/// Prices of an entry in a contract, given its best ask.
+pub fn prices(orders: &OrderManager, contract: &OptionContract, ask: Premium) -> EntryPrices {
+    EntryPrices { ask, limit: orders.entry_limit(ask, contract.tick) }
 }
 
 /// What the allocator is asked to hold.
 pub fn hold_request(
     terms: Option<&SessionTerms>,
-    pick: &StrikePick,
+    contract: &OptionContract,
     prices: EntryPrices,
     preview: &StopPreview,
 ) -> HoldRequest {
-    let contract = &pick.chosen.contract;
     HoldRequest {
         underlying: contract.underlying,
         entry_limit: prices.limit,
@@ -83,9 +81,11 @@ pub fn hold_request(
 #[derive(Debug, Clone)]
 pub struct EntryCase {
     /// The signal.
-    pub signal: Signal,
+    pub signal: SignalId,
     /// The contract chosen for it.
-    pub pick: StrikePick,
+    pub contract: OptionContract,
+    /// Its slot.
+    pub instrument: InstrumentId,
     /// Its prices.
     pub prices: EntryPrices,
     /// Quotes of index and contract.
@@ -107,16 +107,16 @@ pub fn judge(
     case: &EntryCase,
 ) -> Result<Guarded, EntryRefusal> {
     let terms = terms.expect("a signal exists only inside a session");
-    let underlying = case.signal.id.underlying;
+    let underlying = case.signal.underlying;
     let unpriced = || {
         let text = terms.missing_rates.get(&underlying)?.clone();
         Some(EntryBlock { code: "NO_CHARGE_RATES", text })
     };
     let exposure = case.orders.exposure;
     let context = EntryContext {
-        signal: case.signal.id,
-        contract: &case.pick.chosen.contract,
-        instrument: case.pick.chosen.id,
+        signal: case.signal,
+        contract: &case.contract,
+        instrument: case.instrument,
         hours: &terms.hours,
         index_quote: case.quotes.index.as_ref(),
         option_quote: case.quotes.option.as_ref(),

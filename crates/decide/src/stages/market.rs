@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-use crate::chain_analyzer::StrikePick;
 use crate::domain::{
     IndexPrice, Instant, Instrument, InstrumentId, InstrumentKind, Premium, SessionCalendar, Stamp, Tick, Underlying,
     Universe,
@@ -79,14 +78,14 @@ impl Market {
         self.universe.index_of(underlying).and_then(|id| self.quote(id))
     }
 
-    /// Best price to buy a chosen contract at now.
-    pub fn ask(&self, pick: &StrikePick) -> Option<Premium> {
-        self.cache.quote(pick.chosen.id)?.buyable_at()
+    /// Best price to buy a contract at now.
+    pub fn ask(&self, instrument: InstrumentId) -> Option<Premium> {
+        self.cache.quote(instrument)?.buyable_at()
     }
 
-    /// Quotes an entry in a chosen contract is judged on.
-    pub fn entry_quotes(&self, underlying: Underlying, pick: &StrikePick) -> EntryQuotes {
-        EntryQuotes { index: self.index_quote(underlying), option: self.quote(pick.chosen.id) }
+    /// Quotes an entry in a contract is judged on.
+    pub fn entry_quotes(&self, underlying: Underlying, instrument: InstrumentId) -> EntryQuotes {
+        EntryQuotes { index: self.index_quote(underlying), option: self.quote(instrument) }
     }
 
     /// Whether this tick was believed and is the last known of its instrument.
