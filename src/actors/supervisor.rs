@@ -229,3 +229,6 @@ impl Drop for Supervisor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ mod cli_bad_input;
 mod cli_verbs;
 mod demo;
 mod determinism;
+mod endings;
 mod lookahead;
 mod parity;
 mod real_days;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use scalper_decide::domain::{InstrumentId, OrderEvent, OrderReport, TickSource};
+use scalper_decide::domain::{ClientOrderId, InstrumentId, OrderEvent, OrderReport, TickSource};
 
 use super::*;
 
@@ -122,7 +122,7 @@ fn an_order_event_overtakes_a_backlog_of_ticks() {
         lanes.offer_tick(tick(1, n)).unwrap();
     }
     let report = OrderEvent {
-        id: "S1260112E1-0000000000000".parse().unwrap_or_else(|_| unreachable!("an id of our form")),
+        id: ClientOrderId::parse("S1260112E1-000000000000").unwrap(),
         instrument: InstrumentId(1),
         report: OrderReport::Accepted,
     };
