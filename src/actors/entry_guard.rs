@@ -5,9 +5,9 @@ use std::sync::Arc;
 use scalper_decide::entry_guard::{EntryGuard, EntryRefusal, Guarded};
 use scalper_decide::order_manager::PositionChange;
 use scalper_decide::params::EntryGuardParams;
+use scalper_decide::stages::SessionTerms;
 use scalper_decide::stages::changes::{self, Changed};
 use scalper_decide::stages::entries::{self, EntryCase};
-use scalper_decide::stages::SessionTerms;
 
 use super::pulse::Beating;
 use super::shell::{decider, questions};

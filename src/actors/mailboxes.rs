@@ -243,8 +243,7 @@ impl Stages for Mailboxes {
             }
             Event::Listed { instrument } => self.list(now, instrument).await,
             Event::SessionClosed { .. } => {
-                self.wake_signals =
-                    ask(&self.signal_engine, Stage::SignalEngine, signals::CloseSignals { now }).await;
+                self.wake_signals = ask(&self.signal_engine, Stage::SignalEngine, signals::CloseSignals { now }).await;
             }
             _ => {}
         }

@@ -18,6 +18,11 @@ use scalper_decide::domain::{Instant, InstrumentId, Tick, TickSource};
 
 const PLAY: &str = "SCALPER_TEST_ENDING";
 
+/// Long enough for a panic to print itself on a busy machine.
+const PATIENT: Duration = Duration::from_secs(60);
+/// Short, because nothing but the limit ends a decider that stands still.
+const HASTY: Duration = Duration::from_millis(400);
+
 fn play(ending: &str) -> Output {
     Command::new(std::env::current_exe().expect("this program has a path"))
         .args(["--exact", "endings::child", "--ignored", "--nocapture"])
@@ -95,13 +100,9 @@ impl Handler<Beat> for Fragile {
     }
 }
 
-/// A supervisor that acts as the daemon's does, with shorter patience.
-fn supervise(watched: Vec<Watched>, words: LastWords) -> Supervisor {
-    let limits = Limits {
-        slow: Duration::from_millis(100),
-        stuck: Duration::from_millis(400),
-        every: Duration::from_millis(25),
-    };
+/// A supervisor that acts as the daemon's does, with this much patience for a decider that stands still.
+fn supervise(watched: Vec<Watched>, words: LastWords, stuck: Duration) -> Supervisor {
+    let limits = Limits { slow: stuck / 4, stuck, every: Duration::from_millis(25) };
     let on_finding = move |finding: Finding| match finding {
         Finding::Slow { .. } => println!("entries off: {finding}"),
         Finding::Recovered { .. } => println!("entries on: {finding}"),
@@ -131,12 +132,12 @@ fn child() {
             "unasked" => {
                 let pulse = Pulse::new("order_manager");
                 let addr = Fragile { _pulse: Beating::new(Arc::clone(&pulse)) }.start();
-                let _supervisor = supervise(vec![Watched::decider(pulse, addr)], last_words());
+                let _supervisor = supervise(vec![Watched::decider(pulse, addr)], last_words(), PATIENT);
                 std::future::pending::<()>().await;
             }
             "blocked arbiter" => {
                 let (_hub, watched) = hub();
-                let _supervisor = supervise(watched, last_words());
+                let _supervisor = supervise(watched, last_words(), HASTY);
                 loop {
                     std::thread::park();
                 }
