@@ -7,9 +7,10 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
+use scalper::actors::wiring::ByMailbox;
 use scalper::backtest::feed::TickFeed;
 use scalper::backtest::memory_feed::MemoryFeed;
-use scalper::backtest::run::{BacktestRequest, run};
+use scalper::backtest::run::{BacktestRequest, run, run_wired};
 use scalper::backtest::sample_feed::SampleFeed;
 use scalper::backtest::tape_feed::{TapeFeed, save_day};
 use scalper::config;
@@ -21,6 +22,8 @@ use scalper_decide::venue_sim::FillModelKind;
 const WALK_RATIO_MIN: f64 = 1.0 / 25.0;
 /// Full pipeline from a tape against a pass that only decodes it.
 const DECODE_RATIO_MIN: f64 = 0.5;
+/// Pipeline through the actors' mailboxes against plain calls: one message round per tick that nobody holds.
+const MAILBOX_RATIO_MIN: f64 = 1.0 / 8.0;
 /// Peak memory of 20 days against 1 day.
 const MEMORY_RATIO_MAX: f64 = 1.10;
 const REPEATS: usize = 3;
@@ -66,6 +69,11 @@ fn best(mut work: impl FnMut()) -> f64 {
 fn replay(feed: &dyn TickFeed) -> usize {
     let tables = config::tables::load(None).expect("shipped tables load");
     run(&request(), feed, &tables, &Default::default()).expect("the bench replays").trades.len()
+}
+
+fn replay_by_mailbox(feed: &dyn TickFeed) -> usize {
+    let tables = config::tables::load(None).expect("shipped tables load");
+    run_wired(&ByMailbox, &request(), feed, &tables, &Default::default()).expect("the bench replays").trades.len()
 }
 
 fn walk(feed: &MemoryFeed) {
@@ -152,6 +160,19 @@ fn main() -> ExitCode {
         "pipeline against walking",
         ratio >= WALK_RATIO_MIN && trades > 0,
         &format!("1/{:.1} (at least 1/25, aim 1/10), {trades} trades", 1.0 / ratio),
+    );
+    let mut same = 0;
+    let by_mailbox = best(|| same = replay_by_mailbox(&memory));
+    let ratio = replayed / by_mailbox;
+    println!("mailboxes {:8.2} M events/s, {same} trades", rate(by_mailbox));
+    ok &= verdict(
+        "mailboxes against plain calls",
+        ratio >= MAILBOX_RATIO_MIN && same == trades,
+        &format!(
+            "1/{:.1} (at least 1/8), {:.0} ns more per tick",
+            1.0 / ratio,
+            (by_mailbox - replayed) * 1e9 / ticks as f64
+        ),
     );
     drop(memory);
 

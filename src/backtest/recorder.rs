@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
-use scalper_decide::direct::Direct;
+use scalper_decide::decision_core::Books;
 use scalper_decide::domain::{
     ChargeHeads, Instant, Money, Order, OrderReport, PositionId, PositionPhase, Premium, Qty, Tick, TickFlags,
-    TickSource, Underlying,
+    TickSource, Underlying, Universe,
 };
 use scalper_decide::journal::{Decision, EntryNote, ExitNote, JournalEntry, Stage};
 use scalper_decide::signal_engine::ClosedBar;
@@ -302,9 +302,9 @@ impl Recorder {
     }
 
     /// Notes the last quotes of positions that are about to end unresolved.
-    pub fn before_close(&mut self, core: &Direct) {
-        for position in core.orders().positions().filter(|p| p.is_live()) {
-            let quote = core.orders().last_quote(position.id);
+    pub fn before_close(&mut self, books: &Books) {
+        for position in books.orders.positions().filter(|p| p.is_live()) {
+            let quote = books.orders.last_quote(position.id);
             let seen = quote.map(|q| q.received_at);
             let price = quote.and_then(|q| q.sellable_at().or(q.ltp()));
             self.unresolved_quotes.insert(position.id, (seen, price));
@@ -315,8 +315,8 @@ impl Recorder {
     ///
     /// # Panics
     /// When they disagree, or money is still set aside after the session: a replay that lost count must not go on.
-    fn reconcile(&self, core: &Direct) {
-        let capital = core.capital();
+    fn reconcile(&self, books: &Books) {
+        let capital = &books.capital;
         assert_eq!(
             (capital.held(), capital.committed()),
             (Money::ZERO, Money::ZERO),
@@ -330,12 +330,11 @@ impl Recorder {
     }
 
     /// A day ends: its orders become records.
-    pub fn close_day(&mut self, core: &Direct) {
-        self.reconcile(core);
+    pub fn close_day(&mut self, books: &Books, universe: &Universe) {
+        self.reconcile(books);
         let Some((day, warm_up)) = self.day else { return };
-        let universe = core.universe();
         let mut by_id: BTreeMap<String, (String, scalper_decide::domain::OrderSide, PositionId)> = BTreeMap::new();
-        let mut orders: Vec<(&Order, u8)> = core.orders().orders().collect();
+        let mut orders: Vec<(&Order, u8)> = books.orders.orders().collect();
         orders.sort_by_key(|(order, _)| (order.sent_at, order.spec.position, order.spec.id));
         for (order, modifications) in orders {
             let symbol = universe.get(order.spec.instrument).symbol.clone();
@@ -375,7 +374,7 @@ impl Recorder {
                 charges: self.day_charges,
                 net: self.day_gross - self.day_charges,
                 closing_balance: self.balance,
-                halted: Some(core.risk().day().halts().collect::<Vec<_>>().join("; ")).filter(|text| !text.is_empty()),
+                halted: Some(books.risk.day().halts().collect::<Vec<_>>().join("; ")).filter(|text| !text.is_empty()),
             });
         }
     }

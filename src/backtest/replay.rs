@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, bail};
 use chrono::NaiveDate;
-use scalper_decide::direct::Direct;
+use scalper_decide::decision_core::{Books, Core};
+use scalper_decide::direct::{self, CoreTables, Direct};
 use scalper_decide::domain::{
     Age, Event, IndexPrice, Instant, InstrumentId, InstrumentKind, SessionHours, Tick, TickFlags, TickSource,
     TimeOfDay, Underlying,
 };
+use scalper_decide::params::StrategyParams;
 use scalper_decide::venue_sim::{VenueOutput, VenueSim};
 
 use super::feed::TickFeed;
@@ -51,9 +53,44 @@ impl ClosingAverage {
     }
 }
 
+/// Runs the futures of a replay: plain calls never wait, mailboxes need the runtime they live in.
+pub trait Driver {
+    /// Runs one future to its end.
+    fn run<F: Future>(&self, future: F) -> F::Output;
+}
+
+/// The driver of plain calls.
+#[derive(Debug, Clone, Copy)]
+pub struct Plain;
+
+impl Driver for Plain {
+    #[inline]
+    fn run<F: Future>(&self, future: F) -> F::Output {
+        direct::ready(future)
+    }
+}
+
+/// How the stages of a replay are wired. Each replay builds its own core, on its own thread.
+pub trait Wiring: Sync {
+    /// The wired core.
+    type Core: Core;
+    /// What runs its futures.
+    type Driver: Driver;
+    /// Builds a core that has seen nothing.
+    fn build(&self, params: &StrategyParams, tables: CoreTables) -> (Self::Core, Self::Driver);
+}
+
+impl Wiring for Plain {
+    type Core = Direct;
+    type Driver = Plain;
+    fn build(&self, params: &StrategyParams, tables: CoreTables) -> (Direct, Plain) {
+        (Direct::new(params.clone(), tables, &BTreeMap::new()), Plain)
+    }
+}
+
 /// One replay in progress.
-pub struct Replay<'a> {
-    core: Direct,
+pub struct Replay<'a, C> {
+    core: C,
     venue: VenueSim,
     reports: BTreeMap<(Instant, u64), VenueOutput>,
     report_seq: u64,
@@ -66,15 +103,15 @@ pub struct Replay<'a> {
     on_progress: &'a mut (dyn FnMut(u64) + Send),
 }
 
-impl<'a> Replay<'a> {
+impl<'a, C: Core> Replay<'a, C> {
     /// A replay that has not started.
     pub fn new(
-        core: Direct,
+        core: C,
         venue: VenueSim,
         recorder: Recorder,
         feed: &'a dyn TickFeed,
         on_progress: &'a mut (dyn FnMut(u64) + Send),
-    ) -> Replay<'a> {
+    ) -> Replay<'a, C> {
         Replay {
             core,
             venue,
@@ -90,51 +127,62 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// The core and the records after the last day.
-    pub fn finish(self) -> (Direct, Recorder) {
-        (self.core, self.recorder)
+    /// The core, its books and the records after the last day.
+    pub fn finish(mut self, driver: &impl Driver) -> (C, Books, Recorder) {
+        let books = driver.run(self.core.books());
+        (self.core, books, self.recorder)
     }
 
     /// Replays one trading day.
-    pub fn day(&mut self, hours: &SessionHours, warm_up: bool) -> anyhow::Result<()> {
-        let day = hours.day;
-        let start = Instant::from_ist(day, TimeOfDay::from_secs(0).expect("midnight is a time"));
-        self.recorder.open_day(day, warm_up, self.core.capital().balance());
-        let bars_of = self.feed.bars_of(day);
-        self.core.handle(start, &Event::SessionOpened { hours: hours.clone(), warm_up, bars_of })?;
-        self.venue.open_session(hours);
-        self.list(day, start)?;
-        self.closing = Default::default();
-
+    pub fn day(&mut self, driver: &impl Driver, hours: &SessionHours, warm_up: bool) -> anyhow::Result<()> {
+        driver.run(self.open_day(hours, warm_up))?;
         let universe = self.core.universe().clone();
         let resolve = move |segment, id| universe.find(segment, id);
-        let last = hours.close_at() + AFTER_CLOSE;
-        let settle_until = hours.at(hours.index_continuous_close);
-        let settle_from = settle_until - SETTLEMENT_WINDOW;
         let feed = self.feed;
         let mut next_due = self.next_due();
-        feed.replay(day, &resolve, &mut |ticks| {
-            for tick in ticks {
-                self.recorder.count(tick);
-                if tick.received_at > last {
-                    continue;
-                }
-                if tick.received_at >= next_due {
-                    self.run_until(tick.received_at)?;
-                    next_due = self.next_due();
-                }
-                if self.one_tick(tick, settle_from, settle_until) {
-                    next_due = self.next_due();
-                }
-            }
+        feed.replay(hours.day, &resolve, &mut |ticks| {
+            next_due = driver.run(self.batch(hours, ticks, next_due))?;
             (self.on_progress)(ticks.len() as u64);
             Ok(())
         })
-        .with_context(|| format!("replaying {day}"))?;
-        self.close_day(hours)
+        .with_context(|| format!("replaying {}", hours.day))?;
+        driver.run(self.close_day(hours))
     }
 
-    fn list(&mut self, day: NaiveDate, at: Instant) -> anyhow::Result<()> {
+    async fn open_day(&mut self, hours: &SessionHours, warm_up: bool) -> anyhow::Result<()> {
+        let day = hours.day;
+        let start = Instant::from_ist(day, TimeOfDay::from_secs(0).expect("midnight is a time"));
+        let balance = self.core.books().await.capital.balance();
+        self.recorder.open_day(day, warm_up, balance);
+        let bars_of = self.feed.bars_of(day);
+        self.core.handle(start, &Event::SessionOpened { hours: hours.clone(), warm_up, bars_of }).await?;
+        self.venue.open_session(hours);
+        self.closing = Default::default();
+        self.list(day, start).await
+    }
+
+    /// Replays some ticks; `next_due` is when something else falls due, and is returned as it is after them.
+    async fn batch(&mut self, hours: &SessionHours, ticks: &[Tick], mut next_due: Instant) -> anyhow::Result<Instant> {
+        let last = hours.close_at() + AFTER_CLOSE;
+        let settle_until = hours.at(hours.index_continuous_close);
+        let settle_from = settle_until - SETTLEMENT_WINDOW;
+        for tick in ticks {
+            self.recorder.count(tick);
+            if tick.received_at > last {
+                continue;
+            }
+            if tick.received_at >= next_due {
+                self.run_until(tick.received_at).await?;
+                next_due = self.next_due();
+            }
+            if self.one_tick(tick, settle_from, settle_until).await {
+                next_due = self.next_due();
+            }
+        }
+        Ok(next_due)
+    }
+
+    async fn list(&mut self, day: NaiveDate, at: Instant) -> anyhow::Result<()> {
         self.expiring.clear();
         for mut instrument in self.feed.instruments(day)? {
             let known = self.core.universe().find(instrument.segment, instrument.security_id);
@@ -154,7 +202,7 @@ impl<'a> Replay<'a> {
             self.venue.list(&instrument);
             let unchanged = known.is_some_and(|id| **self.core.universe().get(id) == instrument);
             if !unchanged {
-                self.core.handle(at, &Event::Listed { instrument })?;
+                self.core.handle(at, &Event::Listed { instrument }).await?;
             }
         }
         Ok(())
@@ -162,19 +210,19 @@ impl<'a> Replay<'a> {
 
     /// Replays one tick; returns whether something may be due earlier than before.
     #[inline]
-    fn one_tick(&mut self, tick: &Tick, settle_from: Instant, settle_until: Instant) -> bool {
+    async fn one_tick(&mut self, tick: &Tick, settle_from: Instant, settle_until: Instant) -> bool {
         let at = tick.received_at;
         self.venue.on_tick(tick, &mut self.outputs);
         let reported = !self.outputs.is_empty();
         if reported {
             self.queue_reports();
         }
-        let touched = self.core.handle_tick(at, tick);
+        let touched = self.core.handle_tick(at, tick).await;
         self.drain(at);
         if let Some(underlying) = self.index_of_slot[tick.instrument.slot()]
             && settle_from <= tick.exchange_at
             && tick.exchange_at < settle_until
-            && self.core.holds(tick)
+            && self.core.holds(tick).await
         {
             self.closing[underlying.index()].add(tick);
         }
@@ -212,7 +260,7 @@ impl<'a> Replay<'a> {
     }
 
     /// Handles everything due before a tick at `at`.
-    fn run_until(&mut self, at: Instant) -> anyhow::Result<()> {
+    async fn run_until(&mut self, at: Instant) -> anyhow::Result<()> {
         let mut timers = (Instant::from_nanos(i64::MIN), 0);
         loop {
             let arrival = self.venue.wake_at().unwrap_or(Instant::MAX);
@@ -228,7 +276,7 @@ impl<'a> Replay<'a> {
             } else if report == first {
                 let (_, output) = self.reports.pop_first().expect("a report is due");
                 self.recorder.fill_context(&output);
-                self.core.handle(report, &Event::Order(output.event))?;
+                self.core.handle(report, &Event::Order(output.event)).await?;
                 self.drain(report);
             } else {
                 if timer >= at {
@@ -238,32 +286,32 @@ impl<'a> Replay<'a> {
                 if timers.1 > TIMERS_AT_ONCE {
                     bail!("a timer at {} falls due again and again: a bug", timer.ist_text());
                 }
-                self.core.handle(timer, &Event::Timer)?;
+                self.core.handle(timer, &Event::Timer).await?;
                 self.drain(timer);
             }
         }
     }
 
-    fn close_day(&mut self, hours: &SessionHours) -> anyhow::Result<()> {
+    async fn close_day(&mut self, hours: &SessionHours) -> anyhow::Result<()> {
         let close = hours.close_at();
-        self.run_until(close + Age::from_nanos(1))?;
+        self.run_until(close + Age::from_nanos(1)).await?;
         self.venue.close_session(close, &mut self.outputs);
         self.queue_reports();
         // Reports under way at the close still arrive.
-        self.run_until(close + AFTER_CLOSE)?;
+        self.run_until(close + AFTER_CLOSE).await?;
         let end = close + AFTER_CLOSE;
         for (underlying, expiry) in std::mem::take(&mut self.expiring) {
             let closing = self.closing[underlying.index()];
             let recorded = self.feed.settlement(hours.day, underlying).or_else(|| closing.value());
             if let Some((value, source)) = recorded {
-                self.core.handle(end, &Event::Settled { underlying, expiry, value, source })?;
+                self.core.handle(end, &Event::Settled { underlying, expiry, value, source }).await?;
                 self.drain(end);
             }
         }
-        self.recorder.before_close(&self.core);
-        self.core.handle(end, &Event::SessionClosed { day: hours.day })?;
+        self.recorder.before_close(&self.core.books().await);
+        self.core.handle(end, &Event::SessionClosed { day: hours.day }).await?;
         self.drain(end);
-        self.recorder.close_day(&self.core);
+        self.recorder.close_day(&self.core.books().await, self.core.universe());
         Ok(())
     }
 }

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context as _;
 use chrono::NaiveDate;
-use scalper_decide::direct::{CoreTables, Direct};
+use scalper_decide::decision_core::{Books, Core};
+use scalper_decide::direct::CoreTables;
 use scalper_decide::domain::{Age, DayKind, Money, SessionCalendar, SessionHours, Underlying};
 use scalper_decide::params::{StrategyParams, Timeframe};
 use scalper_decide::tick_cache::TickRefusal;
@@ -14,7 +15,7 @@ use scalper_decide::venue_sim::{FillModel, FillModelKind, VenueSim};
 
 use super::feed::TickFeed;
 use super::recorder::{Keep, Recorder};
-use super::replay::Replay;
+use super::replay::{Plain, Replay, Wiring};
 use super::result::{BacktestResult, FillModelRow, RunMeta};
 use crate::config::tables::Tables;
 use crate::tape::import::interval_text;
@@ -119,8 +120,16 @@ fn frames_notes(feed: &dyn TickFeed, days: &[PlannedDay]) -> Vec<String> {
     recorded.into_iter().filter_map(note).collect()
 }
 
+/// What a replay leaves behind.
+struct Replayed {
+    digest: String,
+    books: Books,
+    recorder: Recorder,
+}
+
 /// One replay under one fill model.
-fn replay(
+fn replay<W: Wiring>(
+    wiring: &W,
     request: &BacktestRequest,
     feed: &dyn TickFeed,
     tables: &Tables,
@@ -128,10 +137,10 @@ fn replay(
     model: FillModelKind,
     keep: Keep,
     ticks_done: &AtomicU64,
-) -> anyhow::Result<(Direct, Recorder)> {
+) -> anyhow::Result<Replayed> {
     let core_tables =
         CoreTables { calendar: Arc::new(tables.calendar.clone()), charges: Arc::new(tables.charges.clone()) };
-    let core = Direct::new(request.params.clone(), core_tables, &BTreeMap::new());
+    let (core, driver) = wiring.build(&request.params, core_tables);
     let venue = VenueSim::new(FillModel::named(model));
     let planned = days.iter().filter(|d| !d.warm_up).count();
     let recorder = Recorder::new(keep, planned, request.params.capital.opening_balance.unwrap_or(Money::ZERO));
@@ -140,11 +149,11 @@ fn replay(
     };
     let mut replay = Replay::new(core, venue, recorder, feed, &mut progress);
     for day in days {
-        replay.day(&day.hours, day.warm_up)?;
+        replay.day(&driver, &day.hours, day.warm_up)?;
     }
-    let (core, mut recorder) = replay.finish();
+    let (core, books, mut recorder) = replay.finish(&driver);
     recorder.finish();
-    Ok((core, recorder))
+    Ok(Replayed { digest: core.digest(), books, recorder })
 }
 
 /// Runs a backtest. `ticks_done` counts ticks over all replays, for progress.
@@ -152,6 +161,20 @@ fn replay(
 /// # Errors
 /// When the feed cannot be read, holds no trading day in the range, or the core halts.
 pub fn run(
+    request: &BacktestRequest,
+    feed: &dyn TickFeed,
+    tables: &Tables,
+    ticks_done: &AtomicU64,
+) -> anyhow::Result<BacktestResult> {
+    run_wired(&Plain, request, feed, tables, ticks_done)
+}
+
+/// Runs a backtest through stages wired in a way of the caller's choice; the result is the same for every way.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_wired<W: Wiring>(
+    wiring: &W,
     request: &BacktestRequest,
     feed: &dyn TickFeed,
     tables: &Tables,
@@ -172,7 +195,7 @@ pub fn run(
     let others: Vec<FillModelKind> =
         FillModelKind::ALL.into_iter().filter(|m| request.all_fill_models && *m != request.headline).collect();
     let shown = if request.keep_everything { Keep::Everything } else { Keep::Shown };
-    let one = |model, keep| replay(request, feed, tables, &days, model, keep, ticks_done);
+    let one = |model, keep| replay(wiring, request, feed, tables, &days, model, keep, ticks_done);
     // Two threads: the headline beside the other three, one after the other.
     let (headline, rest) = std::thread::scope(|scope| {
         let rest = scope
@@ -180,18 +203,18 @@ pub fn run(
         let headline = one(request.headline, shown);
         (headline, rest.join().expect("a replay thread does not panic"))
     });
-    let (core, recorder) = headline?;
+    let Replayed { digest, books, recorder } = headline?;
     let rest = rest?;
 
-    let mut fill_models = vec![row(request.headline, &core, &recorder)];
-    fill_models.extend(rest.iter().map(|(model, (core, recorder))| row(*model, core, recorder)));
+    let mut fill_models = vec![row(request.headline, &digest, &recorder)];
+    fill_models.extend(rest.iter().map(|(model, other)| row(*model, &other.digest, &other.recorder)));
     fill_models.sort_by_key(|row| FillModelKind::ALL.iter().position(|m| m.name() == row.model));
 
     let replayed: Vec<NaiveDate> = days.iter().map(|d| d.hours.day).collect();
     let traded: Vec<NaiveDate> = days.iter().filter(|d| !d.warm_up).map(|d| d.hours.day).collect();
     let funnel = recorder.funnel();
     let mut data = recorder.data;
-    let refused = core.refused_ticks();
+    let refused = &books.refused_ticks;
     data.out_of_order = refused.get(&TickRefusal::OutOfOrder).copied().unwrap_or(0);
     data.rejected = refused.iter().filter(|(reason, _)| reason.is_about_price()).map(|(_, count)| count).sum();
     if recorder.warm_up_ticks > 0 {
@@ -199,7 +222,7 @@ pub fn run(
         let ticks = recorder.warm_up_ticks;
         notes.push(format!("the counts include {ticks} ticks of {days} warm-up days, which only feed indicators"));
     }
-    data.missing_bars = core.engines().iter().map(|e| e.missing_bars()).sum();
+    data.missing_bars = books.missing_bars;
     if data.derived_index > 0 {
         notes
             .push("an index has no recorded spot: its level is the put-call parity forward, marked derived".to_owned());
@@ -232,11 +255,11 @@ pub fn run(
         fill_models,
         data,
         unfilled_entries: recorder.unfilled_entries,
-        digest: core.digest(),
+        digest,
     })
 }
 
-fn row(model: FillModelKind, core: &Direct, recorder: &Recorder) -> FillModelRow {
+fn row(model: FillModelKind, digest: &str, recorder: &Recorder) -> FillModelRow {
     let gross = recorder.trades.iter().map(|t| t.gross).sum();
     let charges = recorder.charges.total();
     FillModelRow {
@@ -247,7 +270,7 @@ fn row(model: FillModelKind, core: &Direct, recorder: &Recorder) -> FillModelRow
         net: gross - charges,
         unfilled_entries: recorder.unfilled_entries,
         unresolved: recorder.unresolved.len(),
-        digest: core.digest(),
+        digest: digest.to_owned(),
     }
 }
 

@@ -79,12 +79,17 @@ const NIFTY_OPTIONS: &str = "options/nifty_rolling_atm_1m_2026-01-12_2026-02-06.
 const NIFTY_INDEX: &str = "index/nifty_1m_dhan_2026-01-12_2026-02-06.csv.gz";
 const SENSEX_OPTIONS: &str = "options/sensex_rolling_atm_1m_2026-01-12_2026-01-23.csv.gz";
 
+/// The January tape of NIFTY: four weeks of index and rolling at-the-money minutes.
+pub(crate) fn nifty_january(data: &Path, dir: &Path) -> PathBuf {
+    let files = [(NIFTY_INDEX, Layout::IndexBars), (NIFTY_OPTIONS, Layout::RollingOptions)];
+    rolling_tape(data, dir, Underlying::Nifty, &files)
+}
+
 #[test]
 fn four_weeks_of_nifty_minutes_give_round_trips_whose_every_fill_lies_in_its_recorded_minute() {
     let Some(data) = shared_data("four_weeks_of_nifty_minutes") else { return };
     let dir = tempfile::tempdir().unwrap();
-    let files = [(NIFTY_INDEX, Layout::IndexBars), (NIFTY_OPTIONS, Layout::RollingOptions)];
-    let tape = rolling_tape(&data, dir.path(), Underlying::Nifty, &files);
+    let tape = nifty_january(&data, dir.path());
     let result = replay(&TapeFeed::open(&tape).unwrap(), &request(&["atm-only"]));
     eprintln!(
         "NIFTY: {} round trips, {} unresolved, {} fills, net {}",

@@ -3,12 +3,14 @@
 //! Rooms in reading order: [`domain`] holds the words and [`params`] every setting; [`indicators`] and [`greeks`] are
 //! the models. Then the stages in the order an event meets them: [`sequencer`], [`tick_cache`], [`signal_engine`],
 //! [`chain_analyzer`], [`capital_allocator`], [`entry_guard`], [`risk_manager`], [`order_manager`]. [`pipeline`] is
-//! their one wiring and [`direct`] the wiring by plain calls; [`venue_sim`] fills orders in backtest and paper;
+//! their one order, [`stages`] what each does beyond its core, [`direct`] the wiring by plain calls and
+//! [`decision_core`] any wiring as its drivers see it; [`venue_sim`] fills orders in backtest and paper;
 //! [`journal`] and [`digest`] remember.
 #![deny(clippy::float_arithmetic)]
 
 pub mod capital_allocator;
 pub mod chain_analyzer;
+pub mod decision_core;
 pub mod digest;
 pub mod direct;
 pub mod domain;
@@ -22,5 +24,6 @@ pub mod pipeline;
 pub mod risk_manager;
 pub mod sequencer;
 pub mod signal_engine;
+pub mod stages;
 pub mod tick_cache;
 pub mod venue_sim;

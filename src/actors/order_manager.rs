@@ -1,0 +1,86 @@
+//! The order manager by mailbox. Every answer that may move a deadline carries the next one.
+
+use std::sync::Arc;
+
+use scalper_decide::domain::order::IllegalTransition;
+use scalper_decide::domain::{Event, InstrumentId, OptionContract, OrderEvent, PositionId, Premium, SignalId};
+use scalper_decide::journal::ExitNote;
+use scalper_decide::order_manager::{Commands, OrderManager, Outcome, PositionChange};
+use scalper_decide::params::OrderParams;
+use scalper_decide::pipeline::EntryPrices;
+use scalper_decide::risk_manager::{Excursion, RiskAction, RiskApproved};
+use scalper_decide::stages::changes::{self, Changed};
+use scalper_decide::stages::entries::{self, OrderFacts};
+use scalper_decide::stages::{SessionTerms, session};
+use scalper_decide::tick_cache::Quote;
+
+use super::mailboxes::Timed;
+use super::pulse::Beating;
+use super::shell::{decider, questions};
+
+decider! {
+    /// Holds orders and positions.
+    OrderManagerActor { orders: OrderManager }
+}
+
+impl OrderManagerActor {
+    /// An order manager without orders.
+    pub const fn new(pulse: Beating, params: OrderParams) -> OrderManagerActor {
+        OrderManagerActor { pulse, orders: OrderManager::new(params) }
+    }
+
+    const fn timed<T>(&self, value: T) -> Timed<T> {
+        Timed { value, wake_at: self.orders.wake_at() }
+    }
+}
+
+questions! { OrderManagerActor:
+    /// A session opens.
+    OpenOrders { terms: Arc<SessionTerms> } -> Timed<()> = |me, ask| {
+        me.orders.open_session(&ask.terms.hours, ask.terms.rates.clone());
+        me.timed(())
+    };
+    /// Carries an action out.
+    Act { action: RiskAction } -> Timed<Commands> = |me, ask| {
+        let commands = me.orders.act(ask.now, ask.action);
+        me.timed(commands)
+    };
+    /// A new quote of a contract in play.
+    FollowQuote { instrument: InstrumentId, quote: Quote } -> Timed<Commands> = |me, ask| {
+        let commands = me.orders.on_quote(ask.now, ask.instrument, &ask.quote);
+        me.timed(commands)
+    };
+    /// What is due by time.
+    OrderTimers {} -> Timed<Commands> = |me, ask| {
+        let commands = me.orders.on_timer(ask.now);
+        me.timed(commands)
+    };
+    /// Takes a report in.
+    ApplyReport { event: OrderEvent } -> Timed<Result<Outcome, IllegalTransition>> = |me, ask| {
+        let outcome = me.orders.apply(ask.now, &ask.event);
+        me.timed(outcome)
+    };
+    /// Settles a series, or ends the session.
+    Settle { event: Event } -> Timed<Outcome> = |me, ask| {
+        let outcome = session::settle(&mut me.orders, ask.now, &ask.event);
+        me.timed(outcome)
+    };
+    /// Prices of an entry with this ask.
+    PriceEntry { contract: OptionContract, ask: Premium } -> EntryPrices
+        = |me, ask| entries::prices(&me.orders, &ask.contract, ask.ask);
+    /// Facts about an entry to come.
+    GetOrderFacts { signal: SignalId, instrument: InstrumentId } -> OrderFacts
+        = |me, ask| entries::order_facts(&me.orders, &ask.signal, ask.instrument);
+    /// Sends an entry.
+    Place { approved: RiskApproved, quote: Option<Quote> } -> Timed<(PositionId, Commands)> = |me, ask| {
+        let placed = me.orders.place(ask.now, &ask.approved, ask.quote);
+        me.timed(placed)
+    };
+    /// Whose position changed.
+    GetOwner { change: PositionChange } -> Option<Changed> = |me, ask| changes::whose(&me.orders, &ask.change);
+    /// The books of a position that has just ended.
+    GetExitNote { change: PositionChange, excursion: Option<Excursion> } -> Option<Box<ExitNote>>
+        = |me, ask| changes::exit_note(&me.orders, &ask.change, ask.excursion).map(Box::new);
+    /// A copy of orders and positions.
+    CopyOrders {} -> OrderManager = |me, ask| me.orders.clone();
+}
