@@ -19,6 +19,8 @@ pub mod journal;
 pub mod order_manager;
 pub mod params;
 pub mod pipeline;
+pub mod rate_budget;
+
 pub mod risk_manager;
 pub mod sequencer;
 pub mod signal_engine;
