@@ -10,6 +10,7 @@ use chrono::NaiveDate;
 use crate::capital_allocator::{CapitalAllocator, CapitalHold, CapitalRefusal, HoldRequest};
 use crate::chain_analyzer::{self, NoStrike, StrikePick};
 use crate::digest::Digest;
+use crate::domain::broker::{BrokerEvent, BrokerRead};
 use crate::domain::event::OperatorCommand;
 use crate::domain::order::{IllegalTransition, OrderSide};
 use crate::domain::{
@@ -21,6 +22,7 @@ use crate::journal::{ExitNote, JournalEntry};
 use crate::order_manager::{Commands, OrderManager, Outcome, PositionChange};
 use crate::params::StrategyParams;
 use crate::pipeline::{self, EntryPrices, Halt, Stages};
+use crate::reconciler::{Owned, Reconciled, Reconciler, ReconcilerParams};
 use crate::risk_manager::{Excursion, RiskAction, RiskActions, RiskApproved, RiskManager, RiskRefusal};
 use crate::sequencer::Sequencer;
 use crate::signal_engine::{ClosedBars, IvHistory, NoSignal, Signal, SignalEngine};
@@ -54,10 +56,12 @@ pub struct Direct {
     guard: EntryGuard,
     risk: RiskManager,
     orders: OrderManager,
+    reconciler: Reconciler,
     hours: Option<SessionHours>,
     /// From here on the index is not driven by continuous trades.
     index_quiet_from: Instant,
     commands: Vec<(Stamp, Command)>,
+    reads: Vec<BrokerRead>,
     journal: Vec<JournalEntry>,
     refused_ticks: BTreeMap<TickRefusal, u64>,
     missing_rates: BTreeMap<Underlying, String>,
@@ -93,15 +97,23 @@ impl Direct {
             guard: EntryGuard::new(params.entry_guard.clone()),
             risk: RiskManager::new(params.risk.clone()),
             orders: OrderManager::new(params.orders.clone()),
+            reconciler: Reconciler::off(),
             hours: None,
             index_quiet_from: Instant::MAX,
             commands: Vec::new(),
+            reads: Vec::new(),
             journal: Vec::new(),
             refused_ticks: BTreeMap::new(),
             missing_rates: BTreeMap::new(),
             params,
             tables,
         }
+    }
+
+    /// The same core facing a broker whose word has to be reconciled with ours.
+    #[must_use]
+    pub fn with_reconciler(self, params: ReconcilerParams) -> Direct {
+        Direct { reconciler: Reconciler::new(params), ..self }
     }
 
     /// Takes one event in at engine time `at`.
@@ -133,6 +145,11 @@ impl Direct {
         !self.commands.is_empty()
     }
 
+    /// Reads of the broker's books wanted since the last call, in order.
+    pub fn take_reads(&mut self) -> std::vec::Drain<'_, BrokerRead> {
+        self.reads.drain(..)
+    }
+
     /// Journal lines since the last call, in order.
     pub fn take_journal(&mut self) -> std::vec::Drain<'_, JournalEntry> {
         self.journal.drain(..)
@@ -148,7 +165,7 @@ impl Direct {
     #[inline]
     pub fn wake_at(&self) -> Option<Instant> {
         let bars = self.engines.iter().filter_map(SignalEngine::wake_at);
-        bars.chain(self.risk.wake_at()).chain(self.orders.wake_at()).min()
+        bars.chain(self.risk.wake_at()).chain(self.orders.wake_at()).chain(self.reconciler.wake_at()).min()
     }
 
     /// Digest of everything so far.
@@ -174,6 +191,11 @@ impl Direct {
     /// The order manager.
     pub const fn orders(&self) -> &OrderManager {
         &self.orders
+    }
+
+    /// The reconciler.
+    pub const fn reconciler(&self) -> &Reconciler {
+        &self.reconciler
     }
 
     /// The signal engines, in order of the configured indices.
@@ -245,6 +267,15 @@ impl Direct {
         self.hours = Some(hours);
     }
 
+    /// Units owned per contract; positions that were settled or written off count with what they ended with.
+    fn owned(&self) -> Owned {
+        let mut owned = Owned::new();
+        for position in self.orders.positions() {
+            *owned.entry(position.instrument).or_default() += position.owned();
+        }
+        owned
+    }
+
     /// Charges of a one-lot-independent round trip: two orders' flat fees with their tax, for sizing.
     fn flat_round_trip(&self, underlying: Underlying) -> Money {
         let Some(hours) = &self.hours else { return Money::ZERO };
@@ -286,6 +317,14 @@ impl Stages for Direct {
         *self.refused_ticks.entry(refusal).or_default() += 1;
     }
 
+    fn note_sent(&mut self, now: Stamp, command: &Command) {
+        self.reconciler.sent(now.at, command);
+    }
+
+    fn read(&mut self, _: Stamp, read: BrokerRead) {
+        self.reads.push(read);
+    }
+
     #[inline]
     fn is_in_play(&self, instrument: InstrumentId) -> bool {
         self.risk.is_in_play(instrument)
@@ -295,19 +334,26 @@ impl Stages for Direct {
         &self.params.indices
     }
 
-    async fn open(&mut self, _: Stamp, event: &Event) {
+    async fn open(&mut self, now: Stamp, event: &Event) {
         match event {
-            Event::SessionOpened { hours, warm_up, bars_of } => self.open_session(hours, *warm_up, bars_of),
+            Event::SessionOpened { hours, warm_up, bars_of } => {
+                self.open_session(hours, *warm_up, bars_of);
+                if !warm_up {
+                    self.reconciler.open_session(now.at);
+                }
+            }
             Event::Listed { instrument } => {
                 let id = self.universe.list(instrument.clone());
                 self.tick_cache.list(id, instrument.kind);
                 self.risk.list(id);
+                self.reconciler.list(id, instrument);
                 if self.is_index.len() <= id.slot() {
                     self.is_index.resize(id.slot() + 1, false);
                 }
                 self.is_index[id.slot()] = matches!(instrument.kind, InstrumentKind::Index { .. });
             }
             Event::SessionClosed { .. } => {
+                self.reconciler.close_session(now.at);
                 for engine in &mut self.engines {
                     engine.close_session();
                 }
@@ -362,6 +408,15 @@ impl Stages for Direct {
 
     async fn apply_report(&mut self, now: Stamp, event: &OrderEvent) -> Result<Outcome, IllegalTransition> {
         self.orders.apply(now, event)
+    }
+
+    async fn reconcile(&mut self, now: Stamp, said: Option<&BrokerEvent>) -> Reconciled {
+        let Some(said) = said else { return self.reconciler.on_timer(now.at) };
+        let owned = match said {
+            BrokerEvent::Positions { .. } => self.owned(),
+            _ => Owned::new(),
+        };
+        self.reconciler.hear(now.at, said, &owned)
     }
 
     async fn settle(&mut self, now: Stamp, event: &Event) -> Outcome {
@@ -470,7 +525,7 @@ impl Stages for Direct {
             self.risk.entry_block(now.at, underlying).map(|b| EntryBlock { code: b.code(), text: b.to_string() });
         let unpriced =
             || Some(EntryBlock { code: "NO_CHARGE_RATES", text: self.missing_rates.get(&underlying)?.clone() });
-        let block = block.or_else(unpriced);
+        let block = block.or_else(unpriced).or_else(|| self.reconciler.entry_block(underlying));
         let index_quote = self.universe.index_of(underlying).and_then(|id| self.tick_cache.quote(id));
         let context = EntryContext {
             signal: signal.id,

@@ -273,9 +273,7 @@ impl RateBudget {
         for (window, capacity) in [(SECOND, p.order.second), (MINUTE, p.order.minute), (HOUR, p.order.hour)] {
             let room = match purpose {
                 OrderUse::Exit => capacity,
-                OrderUse::Entry | OrderUse::Trail => {
-                    (capacity - share_up(capacity, p.kept_for_exits_percent)).max(1)
-                }
+                OrderUse::Entry | OrderUse::Trail => (capacity - share_up(capacity, p.kept_for_exits_percent)).max(1),
             };
             free_at = free_at.max(self.order.free_at(now, window, room));
         }
