@@ -508,8 +508,8 @@ impl Reconciler {
             self.reads.want(BrokerRead::Trades, now);
         }
         if self.books_due.is_some_and(|at| now >= at) {
-            self.reads.want(BrokerRead::Trades, now);
-            self.reads.want(BrokerRead::Positions, now);
+            // The orders too: a foreign order whose update was lost explains the positions.
+            self.want_round(now);
             self.books_due = Some(now + p.books_every);
         }
         let gap_of_orders = self.poll(p);

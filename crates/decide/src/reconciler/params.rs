@@ -23,7 +23,7 @@ pub struct ReconcilerParams {
     pub poll: Age,
     /// The same while no pushed updates come.
     pub poll_unlinked: Age,
-    /// How often trades and positions are read in a session.
+    /// How often all three books are read in a session.
     pub books_every: Age,
     /// A read without an answer for this long is asked again.
     pub read_timeout: Age,
