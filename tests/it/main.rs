@@ -6,6 +6,7 @@ mod demo;
 mod determinism;
 mod lookahead;
 mod real_days;
+mod reconciled;
 mod review;
 mod scenarios;
 mod support;

@@ -183,10 +183,10 @@ fn c18_an_unknown_cancel_is_closed_by_rows_only() {
     d.answer(at(2), id, OrderCall::Cancel, unknown());
     assert_eq!(d.block(), Some("IN_DOUBT"));
     d.push(at(6), &row);
-    d.book(at(4), &[row.clone()]);
+    d.book(at(4), std::slice::from_ref(&row));
     assert!(!d.reports.iter().any(|r| matches!(r, OrderReport::CancelRefused { .. })), "too early, or not asked after");
-    d.book(at(6), &[row.clone()]);
-    d.book(at(8), &[row.clone()]);
+    d.book(at(6), std::slice::from_ref(&row));
+    d.book(at(8), std::slice::from_ref(&row));
     assert!(matches!(d.reports.last(), Some(OrderReport::CancelRefused { .. })));
     assert_eq!(d.block(), None);
     d.book(at(10), &[with_status(&row, BrokerStatus::Cancelled)]);
@@ -209,10 +209,10 @@ fn c19_an_unknown_modification_is_closed_by_rows_asked_after_it() {
     d.modify(at(1), id, 1, limit(101), 2);
     d.answer(at(2), id, OrderCall::Modify { version: 1 }, unknown());
     for secs in [3, 4, 5] {
-        d.book(at(secs), &[row.clone()]);
+        d.book(at(secs), std::slice::from_ref(&row));
     }
     assert!(!matches!(d.reports.last(), Some(OrderReport::ModifyRefused { .. })));
-    d.book(at(7), &[row.clone()]);
+    d.book(at(7), std::slice::from_ref(&row));
     assert!(matches!(d.reports.last(), Some(OrderReport::ModifyRefused { version: 1, .. })));
     // It shows after all: no second verdict, but somebody is told.
     d.book(at(9), &[new_row(&row)]);
@@ -228,7 +228,7 @@ fn c19_a_raised_quantity_is_not_called_refused_before_it_could_have_shown() {
     d.modify(at(1), id, 1, limit(100), 4);
     d.answer(at(2), id, OrderCall::Modify { version: 1 }, unknown());
     for secs in (3..17).step_by(2) {
-        d.book(at(secs), &[row.clone()]);
+        d.book(at(secs), std::slice::from_ref(&row));
     }
     assert_eq!(d.orders[&id].open_qty(), Qty::new(4 * LOT));
     let grown = OrderRow { qty: Qty::new(4 * LOT), ..row };
@@ -257,8 +257,8 @@ fn c14_a_stop_that_lost_its_trigger_is_found_by_reading_it_back() {
     let id = d.place(at(0), s);
     d.answer(ms(50), id, OrderCall::Place, accepted(1));
     let wrong = OrderRow { order_type: BrokerOrderType::Limit, trigger: Premium::ZERO, ..row(&s, 1) };
-    d.book(at(2), &[wrong.clone()]);
-    d.book(at(4), &[wrong.clone()]);
+    d.book(at(2), std::slice::from_ref(&wrong));
+    d.book(at(4), std::slice::from_ref(&wrong));
     d.book(at(6), &[wrong]);
     assert_eq!(d.found("ALTERED"), 1);
     assert_eq!(d.state(id), &OrderState::Working { triggered: false });
@@ -270,7 +270,7 @@ fn c21_an_order_stuck_in_transit_is_polled_and_reported() {
     let stuck = with_status(&row, BrokerStatus::Transit);
     for secs in 1..40 {
         d.pass(at(secs));
-        d.book(at(secs), &[stuck.clone()]);
+        d.book(at(secs), std::slice::from_ref(&stuck));
     }
     assert_eq!(d.found("STUCK"), 1);
     assert_eq!(d.state(id), &OrderState::Working { triggered: false }, "never an end by time alone (L3)");

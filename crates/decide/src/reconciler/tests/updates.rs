@@ -26,7 +26,7 @@ fn d1_without_pushed_updates_the_book_is_read_every_second() {
     d.reads.clear();
     for secs in 2..12 {
         d.pass(at(secs));
-        d.book(ms(secs * 1_000 + 50), &[row.clone()]);
+        d.book(ms(secs * 1_000 + 50), std::slice::from_ref(&row));
     }
     assert!(d.asked(BrokerRead::Orders).len() >= 9, "{:?}", d.asked(BrokerRead::Orders).len());
 }
@@ -134,7 +134,7 @@ fn d8_books_that_disagree_for_long_stop_entries_until_they_agree() {
     // The other way round: the order book lags behind the trades.
     let (mut d, id, row) = Desk::working();
     d.trades(at(1), &[trade(&row, 1, 1, 100)]);
-    d.book(at(12), &[row.clone()]);
+    d.book(at(12), std::slice::from_ref(&row));
     assert_eq!((d.filled(id), d.found("BOOKS_DIFFER")), (1, 1));
     d.book(at(14), &[executed(&row, 1, 100, BrokerStatus::PartTraded)]);
     assert_eq!(d.block(), None);
