@@ -8,6 +8,7 @@ use scalper_decide::direct::CoreTables;
 use scalper_decide::domain::{Event, Instant, Tick, Universe};
 use scalper_decide::params::StrategyParams;
 use scalper_decide::pipeline::{self, Halt};
+use scalper_decide::reconciler::ReconcilerParams;
 use scalper_decide::stages::{IvSeeds, Ledger};
 
 use super::mailboxes::Mailboxes;
@@ -34,6 +35,13 @@ impl FeedHub {
     pub fn start(params: StrategyParams, tables: CoreTables, iv_history: &IvSeeds) -> (FeedHub, Vec<Watched>) {
         let (mailboxes, watched) = Mailboxes::start(params, tables, iv_history);
         (FeedHub { mailboxes, pulse: Pulse::new(NAME) }, watched)
+    }
+
+    /// The same hub facing a broker whose word has to be reconciled with ours.
+    #[must_use]
+    pub fn with_reconciler(mut self, params: ReconcilerParams) -> FeedHub {
+        self.mailboxes.reconcile_with(params);
+        self
     }
 
     /// Progress of the hub.

@@ -9,6 +9,7 @@ use scalper_decide::capital_allocator::{CapitalHold, CapitalRefusal};
 use scalper_decide::chain_analyzer::{NoStrike, StrikePick};
 use scalper_decide::decision_core::Books;
 use scalper_decide::direct::CoreTables;
+use scalper_decide::domain::broker::{BrokerEvent, BrokerRead};
 use scalper_decide::domain::event::OperatorCommand;
 use scalper_decide::domain::order::IllegalTransition;
 use scalper_decide::domain::{
@@ -20,6 +21,7 @@ use scalper_decide::journal::{ExitNote, JournalEntry, Stage};
 use scalper_decide::order_manager::{Commands, Outcome, PositionChange};
 use scalper_decide::params::StrategyParams;
 use scalper_decide::pipeline::{EntryPrices, Stages};
+use scalper_decide::reconciler::{Owned, Reconciled, Reconciler, ReconcilerParams};
 use scalper_decide::risk_manager::{Excursion, RiskAction, RiskActions, RiskApproved, RiskRefusal};
 use scalper_decide::signal_engine::{ClosedBars, NoSignal, Signal};
 use scalper_decide::stages::entries::EntryCase;
@@ -73,6 +75,8 @@ pub struct Mailboxes {
     entry_guard: Addr<EntryGuardActor>,
     risk_manager: Addr<RiskManagerActor>,
     order_manager: Addr<OrderManagerActor>,
+    /// What the broker says against what was sent. It stands beside the sequencer: it hears every command that leaves.
+    reconciler: Reconciler,
     pub(super) ledger: Ledger,
     pub(super) universe: Universe,
     is_index: Vec<bool>,
@@ -112,6 +116,7 @@ impl Mailboxes {
             entry_guard: start!(EntryGuard, |pulse| EntryGuardActor::new(pulse, params.entry_guard.clone())),
             risk_manager: start!(RiskManager, |pulse| RiskManagerActor::new(pulse, params.risk.clone())),
             order_manager: start!(OrderManager, |pulse| OrderManagerActor::new(pulse, params.orders.clone())),
+            reconciler: Reconciler::off(),
             ledger: Ledger::new(),
             universe: Universe::new(),
             is_index: Vec::new(),
@@ -128,10 +133,15 @@ impl Mailboxes {
         (mailboxes, watched)
     }
 
+    /// Faces a broker whose word has to be reconciled with ours from here on.
+    pub(super) fn reconcile_with(&mut self, params: ReconcilerParams) {
+        self.reconciler = Reconciler::new(params);
+    }
+
     /// When the first of the deciders wants to be woken.
     #[inline]
     pub(super) fn wake_at(&self) -> Option<Instant> {
-        [self.wake_signals, self.wake_risk, self.wake_orders].into_iter().flatten().min()
+        [self.wake_signals, self.wake_risk, self.wake_orders, self.reconciler.wake_at()].into_iter().flatten().min()
     }
 
     /// Whether a tick of this instrument can move a deadline.
@@ -153,6 +163,7 @@ impl Mailboxes {
             guard: ask(&self.entry_guard, Stage::EntryGuard, guard::CopyGuard { now }).await,
             risk: ask(&self.risk_manager, Stage::RiskManager, risk::CopyRisk { now }).await,
             orders: ask(&self.order_manager, Stage::OrderManager, orders::CopyOrders { now }).await,
+            reconciler: self.reconciler.clone(),
             refused_ticks: self.ledger.refused_ticks().clone(),
             missing_rates: self.terms.as_ref().map(|t| t.missing_rates.clone()).unwrap_or_default(),
             missing_bars: ask(&self.signal_engine, Stage::SignalEngine, signals::CountMissingBars { now }).await,
@@ -180,6 +191,7 @@ impl Mailboxes {
             self.in_play.resize(id.slot() + 1, false);
         }
         self.is_index[id.slot()] = matches!(instrument.kind, InstrumentKind::Index { .. });
+        self.reconciler.list(id, instrument);
         ask(&self.tick_cache, Stage::TickCache, market::List { now, instrument: instrument.clone() }).await;
         ask(&self.risk_manager, Stage::RiskManager, risk::GuardInstrument { now, instrument: id }).await;
     }
@@ -226,6 +238,14 @@ impl Stages for Mailboxes {
         self.ledger.tick_refused(refusal);
     }
 
+    fn note_sent(&mut self, now: Stamp, command: &Command) {
+        self.reconciler.sent(now.at, command);
+    }
+
+    fn read(&mut self, _: Stamp, read: BrokerRead) {
+        self.ledger.read(read);
+    }
+
     #[inline]
     fn is_in_play(&self, instrument: InstrumentId) -> bool {
         self.in_play[instrument.slot()]
@@ -240,9 +260,13 @@ impl Stages for Mailboxes {
             Event::SessionOpened { hours, warm_up, bars_of } => {
                 let terms = SessionTerms::of(&self.params, &self.charges, hours, *warm_up, bars_of);
                 self.open_session(now, terms).await;
+                if !warm_up {
+                    self.reconciler.open_session(now.at);
+                }
             }
             Event::Listed { instrument } => self.list(now, instrument).await,
             Event::SessionClosed { .. } => {
+                self.reconciler.close_session(now.at);
                 self.wake_signals = ask(&self.signal_engine, Stage::SignalEngine, signals::CloseSignals { now }).await;
             }
             _ => {}
@@ -291,6 +315,15 @@ impl Stages for Mailboxes {
 
     async fn apply_report(&mut self, now: Stamp, event: &OrderEvent) -> Result<Outcome, IllegalTransition> {
         self.orders(orders::ApplyReport { now, event: event.clone() }).await
+    }
+
+    async fn reconcile(&mut self, now: Stamp, said: Option<&BrokerEvent>) -> Reconciled {
+        let Some(said) = said else { return self.reconciler.on_timer(now.at) };
+        let owned = match said {
+            BrokerEvent::Positions { .. } => ask(&self.order_manager, Stage::OrderManager, orders::GetOwned { now }).await,
+            _ => Owned::new(),
+        };
+        self.reconciler.hear(now.at, said, &owned)
     }
 
     async fn settle(&mut self, now: Stamp, event: &Event) -> Outcome {
@@ -388,7 +421,8 @@ impl Stages for Mailboxes {
         let question = risk::GetRiskFacts { now, underlying, instrument };
         let risk = ask(&self.risk_manager, Stage::RiskManager, question).await;
         let contract = pick.chosen.contract;
-        let case = Box::new(EntryCase { signal, contract, instrument, prices, quotes, orders, risk });
+        let broker = self.reconciler.entry_block(underlying);
+        let case = Box::new(EntryCase { signal, contract, instrument, prices, quotes, orders, risk, broker });
         ask(&self.entry_guard, Stage::EntryGuard, guard::Judge { now, case }).await
     }
 

@@ -8,6 +8,7 @@ use scalper_decide::journal::ExitNote;
 use scalper_decide::order_manager::{Commands, OrderManager, Outcome, PositionChange};
 use scalper_decide::params::OrderParams;
 use scalper_decide::pipeline::EntryPrices;
+use scalper_decide::reconciler::Owned;
 use scalper_decide::risk_manager::{Excursion, RiskAction, RiskApproved};
 use scalper_decide::stages::changes::{self, Changed};
 use scalper_decide::stages::entries::{self, OrderFacts};
@@ -81,6 +82,8 @@ questions! { OrderManagerActor:
     /// The books of a position that has just ended.
     GetExitNote { change: PositionChange, excursion: Option<Excursion> } -> Option<Box<ExitNote>>
         = |me, ask| changes::exit_note(&me.orders, &ask.change, ask.excursion).map(Box::new);
+    /// Units owned per contract.
+    GetOwned {} -> Owned = |me, ask| changes::owned(&me.orders);
     /// A copy of orders and positions.
     CopyOrders {} -> OrderManager = |me, ask| me.orders.clone();
 }

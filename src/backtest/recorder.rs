@@ -176,7 +176,8 @@ impl Recorder {
                 }
             }
             JournalEntry::Exit { note, .. } => self.exit(*note),
-            JournalEntry::Command { .. } | JournalEntry::Change { .. } => {}
+            // A backtest has no broker to find fault with.
+            JournalEntry::Command { .. } | JournalEntry::Change { .. } | JournalEntry::Finding { .. } => {}
         }
     }
 

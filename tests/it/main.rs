@@ -10,6 +10,7 @@ mod ops_control;
 mod ops_http;
 mod parity;
 mod real_days;
+mod reconciled;
 mod review;
 mod scenarios;
 mod support;

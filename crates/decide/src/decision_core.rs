@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::vec::Drain;
 
 use crate::capital_allocator::CapitalAllocator;
+use crate::domain::broker::BrokerRead;
 use crate::domain::{Command, Event, Instant, Stamp, Tick, Underlying, Universe};
 use crate::entry_guard::EntryGuard;
 use crate::journal::JournalEntry;
 use crate::order_manager::OrderManager;
 use crate::pipeline::Halt;
+use crate::reconciler::Reconciler;
 use crate::risk_manager::RiskManager;
 use crate::stages::Ledger;
 use crate::tick_cache::TickRefusal;
@@ -27,6 +29,8 @@ pub struct Books {
     pub risk: RiskManager,
     /// The order manager.
     pub orders: OrderManager,
+    /// The reconciler.
+    pub reconciler: Reconciler,
     /// Ticks kept out, by reason.
     pub refused_ticks: BTreeMap<TickRefusal, u64>,
     /// Indices that cannot be traded today because a dated table has no answer, with the reason.
@@ -68,6 +72,15 @@ pub trait Core {
     #[inline]
     fn has_commands(&self) -> bool {
         self.ledger().has_commands()
+    }
+    /// Reads of the broker's books wanted since the last call, in order.
+    fn take_reads(&mut self) -> Drain<'_, BrokerRead> {
+        self.ledger_mut().take_reads()
+    }
+    /// Whether reads wait to be taken.
+    #[inline]
+    fn has_reads(&self) -> bool {
+        self.ledger().has_reads()
     }
     /// Journal lines since the last call, in order.
     fn take_journal(&mut self) -> Drain<'_, JournalEntry> {

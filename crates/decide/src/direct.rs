@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 use crate::capital_allocator::{CapitalAllocator, CapitalHold, CapitalRefusal};
 use crate::chain_analyzer::{self, NoStrike, StrikePick};
 use crate::decision_core::{Books, Core};
+use crate::domain::broker::{BrokerEvent, BrokerRead};
 use crate::domain::event::OperatorCommand;
 use crate::domain::order::IllegalTransition;
 use crate::domain::{
@@ -18,6 +19,7 @@ use crate::journal::{ExitNote, JournalEntry};
 use crate::order_manager::{Commands, OrderManager, Outcome, PositionChange};
 use crate::params::StrategyParams;
 use crate::pipeline::{self, EntryPrices, Halt, Stages};
+use crate::reconciler::{Owned, Reconciled, Reconciler, ReconcilerParams};
 use crate::risk_manager::{Excursion, RiskAction, RiskActions, RiskApproved, RiskManager, RiskRefusal};
 use crate::signal_engine::{ClosedBars, NoSignal, Signal};
 use crate::stages::entries::{self, EntryCase};
@@ -46,6 +48,7 @@ pub struct Direct {
     guard: EntryGuard,
     risk: RiskManager,
     orders: OrderManager,
+    reconciler: Reconciler,
     terms: Option<SessionTerms>,
 }
 
@@ -62,9 +65,16 @@ impl Direct {
             guard: EntryGuard::new(params.entry_guard.clone()),
             risk: RiskManager::new(params.risk.clone()),
             orders: OrderManager::new(params.orders.clone()),
+            reconciler: Reconciler::off(),
             terms: None,
             params,
         }
+    }
+
+    /// The same core facing a broker whose word has to be reconciled with ours.
+    #[must_use]
+    pub fn with_reconciler(self, params: ReconcilerParams) -> Direct {
+        Direct { reconciler: Reconciler::new(params), ..self }
     }
 
     /// [`Core::handle`], for drivers that cannot await: these stages never wait.
@@ -89,6 +99,11 @@ impl Direct {
     /// The order manager.
     pub const fn orders(&self) -> &OrderManager {
         &self.orders
+    }
+
+    /// The reconciler.
+    pub const fn reconciler(&self) -> &Reconciler {
+        &self.reconciler
     }
 
     /// The signal engines.
@@ -138,7 +153,7 @@ impl Core for Direct {
     #[inline]
     fn wake_at(&self) -> Option<Instant> {
         let bars = self.signals.wake_at();
-        bars.into_iter().chain(self.risk.wake_at()).chain(self.orders.wake_at()).min()
+        bars.into_iter().chain(self.risk.wake_at()).chain(self.orders.wake_at()).chain(self.reconciler.wake_at()).min()
     }
 
     async fn handle(&mut self, at: Instant, event: &Event) -> Result<(), Halt> {
@@ -164,6 +179,7 @@ impl Core for Direct {
             guard: self.guard.clone(),
             risk: self.risk.clone(),
             orders: self.orders.clone(),
+            reconciler: self.reconciler.clone(),
             refused_ticks: self.ledger.refused_ticks().clone(),
             missing_rates: self.terms.as_ref().map(|t| t.missing_rates.clone()).unwrap_or_default(),
             missing_bars: self.signals.missing_bars(),
@@ -188,6 +204,14 @@ impl Stages for Direct {
         self.ledger.tick_refused(refusal);
     }
 
+    fn note_sent(&mut self, now: Stamp, command: &Command) {
+        self.reconciler.sent(now.at, command);
+    }
+
+    fn read(&mut self, _: Stamp, read: BrokerRead) {
+        self.ledger.read(read);
+    }
+
     #[inline]
     fn is_in_play(&self, instrument: InstrumentId) -> bool {
         self.risk.is_in_play(instrument)
@@ -197,20 +221,27 @@ impl Stages for Direct {
         &self.params.indices
     }
 
-    async fn open(&mut self, _: Stamp, event: &Event) {
+    async fn open(&mut self, now: Stamp, event: &Event) {
         match event {
             Event::SessionOpened { hours, warm_up, bars_of } => {
                 self.open_session(SessionTerms::of(&self.params, &self.charges, hours, *warm_up, bars_of));
+                if !warm_up {
+                    self.reconciler.open_session(now.at);
+                }
             }
             Event::Listed { instrument } => {
                 let id = self.market.list(instrument);
                 self.risk.list(id);
+                self.reconciler.list(id, instrument);
                 if self.is_index.len() <= id.slot() {
                     self.is_index.resize(id.slot() + 1, false);
                 }
                 self.is_index[id.slot()] = matches!(instrument.kind, InstrumentKind::Index { .. });
             }
-            Event::SessionClosed { .. } => self.signals.close_session(),
+            Event::SessionClosed { .. } => {
+                self.reconciler.close_session(now.at);
+                self.signals.close_session();
+            }
             _ => {}
         }
     }
@@ -255,6 +286,15 @@ impl Stages for Direct {
 
     async fn apply_report(&mut self, now: Stamp, event: &OrderEvent) -> Result<Outcome, IllegalTransition> {
         self.orders.apply(now, event)
+    }
+
+    async fn reconcile(&mut self, now: Stamp, said: Option<&BrokerEvent>) -> Reconciled {
+        let Some(said) = said else { return self.reconciler.on_timer(now.at) };
+        let owned = match said {
+            BrokerEvent::Positions { .. } => changes::owned(&self.orders),
+            _ => Owned::new(),
+        };
+        self.reconciler.hear(now.at, said, &owned)
     }
 
     async fn settle(&mut self, now: Stamp, event: &Event) -> Outcome {
@@ -332,6 +372,7 @@ impl Stages for Direct {
             quotes: self.market.entry_quotes(underlying, instrument),
             orders: entries::order_facts(&self.orders, &signal.id, instrument),
             risk: entries::risk_facts(&self.risk, now.at, underlying, instrument),
+            broker: self.reconciler.entry_block(underlying),
         };
         entries::judge(&self.guard, now, self.terms.as_ref(), &case)
     }

@@ -8,6 +8,7 @@ use crate::domain::{
     Command, ExitReason, IndexPrice, OrderEvent, Position, PositionId, Premium, Qty, Stamp, Underlying,
 };
 use crate::order_manager::PositionChange;
+use crate::reconciler::Finding;
 use crate::risk_manager::{ApprovedEntry, Excursion};
 use crate::signal_engine::ClosedBar;
 
@@ -139,6 +140,13 @@ pub enum JournalEntry {
         stamp: Stamp,
         /// What.
         event: OrderEvent,
+    },
+    /// The reconciler noticed something.
+    Finding {
+        /// When.
+        stamp: Stamp,
+        /// What.
+        finding: Finding,
     },
     /// A position changed.
     Change {

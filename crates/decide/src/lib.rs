@@ -21,6 +21,8 @@ pub mod journal;
 pub mod order_manager;
 pub mod params;
 pub mod pipeline;
+pub mod rate_budget;
+pub mod reconciler;
 pub mod risk_manager;
 pub mod sequencer;
 pub mod signal_engine;

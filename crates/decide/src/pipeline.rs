@@ -5,6 +5,7 @@
 
 use crate::capital_allocator::{CapitalHold, CapitalRefusal};
 use crate::chain_analyzer::{NoStrike, StrikePick};
+use crate::domain::broker::{BrokerEvent, BrokerRead};
 use crate::domain::event::OperatorCommand;
 use crate::domain::order::IllegalTransition;
 use crate::domain::{
@@ -14,6 +15,7 @@ use crate::domain::{
 use crate::entry_guard::{EntryRefusal, Guarded};
 use crate::journal::{Decision, EntryNote, ExitNote, JournalEntry, Stage};
 use crate::order_manager::{Commands, Outcome, PositionChange};
+use crate::reconciler::Reconciled;
 use crate::risk_manager::{Excursion, RiskAction, RiskActions, RiskApproved, RiskRefusal};
 use crate::signal_engine::{ClosedBars, NoSignal, Signal};
 use crate::tick_cache::{Quote, TickRefusal};
@@ -46,6 +48,10 @@ pub trait Stages {
     fn send(&mut self, now: Stamp, command: Command);
     /// Counts a tick that was kept out.
     fn tick_refused(&mut self, tick: &Tick, refusal: TickRefusal);
+    /// Reconciler: takes note of a command that leaves.
+    fn note_sent(&mut self, now: Stamp, command: &Command);
+    /// Hands a wanted read of the broker's books to whoever executes it.
+    fn read(&mut self, now: Stamp, read: BrokerRead);
     /// Whether a position is held or opening in this instrument.
     fn is_in_play(&self, instrument: InstrumentId) -> bool;
     /// Indices in the order their entries are considered.
@@ -73,6 +79,8 @@ pub trait Stages {
     async fn order_timers(&mut self, now: Stamp) -> Commands;
     /// Order manager: takes a report in.
     async fn apply_report(&mut self, now: Stamp, event: &OrderEvent) -> Result<Outcome, IllegalTransition>;
+    /// Reconciler: what the broker said, or time passing (`None`), means for our orders.
+    async fn reconcile(&mut self, now: Stamp, said: Option<&BrokerEvent>) -> Reconciled;
     /// Order manager: settles a series, or ends the session.
     async fn settle(&mut self, now: Stamp, event: &Event) -> Outcome;
     /// Signal engine: takes an index tick in.
@@ -173,11 +181,9 @@ async fn on_other<S: Stages>(s: &mut S, now: Stamp, event: &Event) -> Result<(),
     s.note_event(now, event);
     match event {
         Event::Tick(tick) => on_tick(s, now, tick).await,
-        Event::Timer => on_timer(s, now).await,
+        Event::Timer => on_timer(s, now).await?,
         Event::Order(order) => {
-            s.journal(JournalEntry::Report { stamp: now, event: order.clone() });
-            let outcome = s.apply_report(now, order).await?;
-            absorb(s, now, outcome).await;
+            report(s, now, order).await?;
         }
         Event::SessionOpened { .. } | Event::Listed { .. } => s.open(now, event).await,
         Event::Settled { .. } => {
@@ -189,8 +195,10 @@ async fn on_other<S: Stages>(s: &mut S, now: Stamp, event: &Event) -> Result<(),
             absorb(s, now, outcome).await;
             s.open(now, event).await;
         }
-        // The reconciler turns these into order reports.
-        Event::Broker(_) => {}
+        Event::Broker(said) => {
+            let reconciled = s.reconcile(now, Some(said)).await;
+            believe(s, now, reconciled).await?;
+        }
         Event::Operator(command) => {
             let actions = s.operator(now, *command).await;
             carry_out(s, now, actions).await;
@@ -199,12 +207,36 @@ async fn on_other<S: Stages>(s: &mut S, now: Stamp, event: &Event) -> Result<(),
     Ok(())
 }
 
+async fn report<S: Stages>(s: &mut S, now: Stamp, order: &OrderEvent) -> Result<(), Halt> {
+    s.journal(JournalEntry::Report { stamp: now, event: order.clone() });
+    let outcome = s.apply_report(now, order).await?;
+    absorb(s, now, outcome).await;
+    Ok(())
+}
+
+/// Findings first: they explain what the reports lead to.
+async fn believe<S: Stages>(s: &mut S, now: Stamp, reconciled: Reconciled) -> Result<(), Halt> {
+    for finding in reconciled.findings {
+        s.journal(JournalEntry::Finding { stamp: now, finding });
+    }
+    for order in &reconciled.reports {
+        report(s, now, order).await?;
+    }
+    send_all(s, now, reconciled.commands.into());
+    for read in reconciled.reads {
+        s.read(now, read);
+    }
+    Ok(())
+}
+
 /// Time passed: exits first, then orders, then bars and the entries they may lead to.
-async fn on_timer<S: Stages>(s: &mut S, now: Stamp) {
+async fn on_timer<S: Stages>(s: &mut S, now: Stamp) -> Result<(), Halt> {
     let actions = s.timed_exits(now).await;
     carry_out(s, now, actions).await;
     let commands = s.order_timers(now).await;
     send_all(s, now, commands);
+    let reconciled = s.reconcile(now, None).await;
+    believe(s, now, reconciled).await?;
     for i in 0..s.underlyings().len() {
         let underlying = s.underlyings()[i];
         let bars = s.close_bars(now, underlying).await;
@@ -219,6 +251,7 @@ async fn on_timer<S: Stages>(s: &mut S, now: Stamp) {
             consider_entry(s, now, underlying).await;
         }
     }
+    Ok(())
 }
 
 fn decided<S: Stages>(s: &mut S, now: Stamp, underlying: Underlying, stage: Stage, code: &'static str, text: String) {
@@ -272,6 +305,7 @@ async fn consider_entry<S: Stages>(s: &mut S, now: Stamp, underlying: Underlying
 fn send_all<S: Stages>(s: &mut S, now: Stamp, commands: Commands) {
     for command in commands {
         s.journal(JournalEntry::Command { stamp: now, command });
+        s.note_sent(now, &command);
         s.send(now, command);
     }
 }

@@ -10,7 +10,7 @@ use super::broker::BrokerEvent;
 use super::calendar::SessionHours;
 use super::ids::{ClientOrderId, PositionId};
 use super::instrument::{Instrument, InstrumentId, Underlying};
-use super::money::{IndexPrice, Qty};
+use super::money::{IndexPrice, Money, Qty};
 use super::order::{Fill, OrderType};
 use super::tick::Tick;
 use super::time::{Age, Instant};
@@ -78,7 +78,7 @@ pub enum OperatorCommand {
 }
 
 /// A report about one order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderEvent {
     /// Which order.
     pub id: ClientOrderId,
@@ -89,7 +89,7 @@ pub struct OrderEvent {
 }
 
 /// What a venue can say about an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "report", rename_all = "snake_case")]
 pub enum OrderReport {
     /// The venue has it.
@@ -98,6 +98,14 @@ pub enum OrderReport {
     Triggered,
     /// An execution.
     Filled(Fill),
+    /// The venue counts this many units executed in all, without saying by which trades (order books and pushed
+    /// updates carry no trade ids).
+    Traded {
+        /// Units executed since the order was placed.
+        filled: Qty,
+        /// Money of all of them: average price x units.
+        value: Money,
+    },
     /// A modification took effect.
     Modified {
         /// Number of the modification, starting at 1.

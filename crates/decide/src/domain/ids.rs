@@ -135,6 +135,21 @@ impl ClientOrderId {
         Some(ClientOrderId { bytes, len: text.len() as u8 })
     }
 
+    /// Whether it has the shape that [`ClientOrderId::derive`] gives the ids of this installation.
+    pub fn is_of(&self, instance: InstanceTag) -> bool {
+        let text = self.as_str().as_bytes();
+        let Some((head, name)) = text.split_at_checked(9) else { return false };
+        let digits = name.iter().take_while(|b| b.is_ascii_digit()).count();
+        let is_hex = |b: &u8| b.is_ascii_digit() || (b'a'..=b'f').contains(b);
+        head[..2] == instance.0
+            && head[2..8].iter().all(u8::is_ascii_digit)
+            && matches!(head[8], b'E' | b'P' | b'X')
+            && (1..=2).contains(&digits)
+            && name.get(digits) == Some(&b'-')
+            && name.len() == digits + 13
+            && name[digits + 1..].iter().all(is_hex)
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.bytes[..usize::from(self.len)]).expect("ids are ASCII")
@@ -190,6 +205,19 @@ mod tests {
         assert_ne!(id(1, 0), id(1, 1));
         assert!(id(1, 0).as_str().starts_with("A1260112E1-"));
         assert!(id(99, 0).as_str().len() <= ClientOrderId::MAX_LEN);
+    }
+
+    #[test]
+    fn ids_of_this_installation_are_known_by_their_shape() {
+        // I19, design decision 2: anything else on the account is foreign.
+        let ours = InstanceTag::new("A1").unwrap();
+        assert!(id(1, 0).is_of(ours) && id(99, 3).is_of(ours));
+        assert!(!id(1, 0).is_of(InstanceTag::new("A2").unwrap()));
+        for text in
+            ["A1", "A1260112E1-", "A1260112Q1-0123456789ab", "A1260112E123-0123456789ab", "A1260112E1-0123456789AB"]
+        {
+            assert!(!ClientOrderId::parse(text).unwrap().is_of(ours), "{text}");
+        }
     }
 
     #[test]

@@ -191,6 +191,8 @@ pub struct Order {
     /// Where it stands.
     pub state: OrderState,
     fills: BTreeMap<TradeId, Fill>,
+    /// Units and money of the highest cumulative count of executions.
+    counted: (Qty, Money),
     /// Modifications the venue confirmed, by number.
     confirmed: BTreeMap<u8, (OrderType, Qty)>,
     /// Total quantities asked for by modifications, by number.
@@ -214,6 +216,7 @@ impl Order {
             sent_at: at,
             state: OrderState::Sent { at },
             fills: BTreeMap::new(),
+            counted: (Qty::ZERO, Money::ZERO),
             confirmed: BTreeMap::new(),
             asked: BTreeMap::new(),
             refused: BTreeSet::new(),
@@ -226,14 +229,22 @@ impl Order {
         }
     }
 
-    /// Units executed so far.
+    /// Units executed so far: what the known executions add up to, or what the venue counted, whichever is more.
+    /// An execution that is counted before its trade id is known is the same execution (D7, I5).
     pub fn filled(&self) -> Qty {
-        self.fills.values().map(|f| f.qty).sum()
+        self.fills_qty().max(self.counted.0)
     }
 
-    /// Money executed so far: sum of price x quantity.
+    /// Money executed so far. The executions' own price x quantity once they cover everything that was counted;
+    /// until then the money of the count, so it may change when `filled` does not.
     pub fn turnover(&self) -> Money {
-        self.fills.values().map(|f| f.price * f.qty).sum()
+        let (qty, value) = self.counted;
+        if self.fills_qty() >= qty { self.fills.values().map(|f| f.price * f.qty).sum() } else { value }
+    }
+
+    /// Units of the executions known one by one.
+    fn fills_qty(&self) -> Qty {
+        self.fills.values().map(|f| f.qty).sum()
     }
 
     /// Executions in order of trade id.
@@ -309,6 +320,13 @@ impl Order {
             OrderReport::Filled(fill) => {
                 self.heard = true;
                 return fill.qty > Qty::ZERO && *self.fills.entry(fill.trade).or_insert(*fill) == *fill;
+            }
+            OrderReport::Traded { filled, value } => {
+                self.heard = true;
+                // Counts come late and twice: the highest stands. Two sources may round the money of one count
+                // differently; which one is kept must not depend on the sequence.
+                self.counted = self.counted.max((*filled, *value));
+                return *filled >= Qty::ZERO;
             }
             OrderReport::Modified { version, order_type, qty } => {
                 self.heard = true;

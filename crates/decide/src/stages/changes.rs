@@ -6,6 +6,7 @@ use crate::domain::{HoldId, IndexPrice, InstrumentId, OptionContract, PositionId
 use crate::entry_guard::EntryGuard;
 use crate::journal::ExitNote;
 use crate::order_manager::{OrderManager, PositionChange};
+use crate::reconciler::Owned;
 use crate::risk_manager::{Excursion, RiskAction, RiskActions, RiskManager};
 
 impl PositionChange {
@@ -46,6 +47,15 @@ pub struct Reaction {
     pub excursion: Option<Excursion>,
     /// Whether these are the first units of the position.
     pub is_first: bool,
+}
+
+/// Units owned per contract; positions that were settled or written off count with what they ended with.
+pub fn owned(orders: &OrderManager) -> Owned {
+    let mut owned = Owned::new();
+    for position in orders.positions() {
+        *owned.entry(position.instrument).or_default() += position.owned();
+    }
+    owned
 }
 
 /// The order manager's part: whose position it is; `None` when it is nobody's.

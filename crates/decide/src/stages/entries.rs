@@ -94,6 +94,8 @@ pub struct EntryCase {
     pub orders: OrderFacts,
     /// From the risk manager.
     pub risk: RiskFacts,
+    /// From the reconciler: what the broker's books forbid.
+    pub broker: Option<EntryBlock>,
 }
 
 /// May we enter now?
@@ -128,7 +130,7 @@ pub fn judge(
             others_in_contract_all_in_profit: case.risk.all_in_profit,
             in_doubt_in_underlying: exposure.in_doubt,
         },
-        entries_blocked: case.risk.block.clone().or_else(unpriced),
+        entries_blocked: case.risk.block.clone().or_else(unpriced).or_else(|| case.broker.clone()),
         duplicate_signal: case.orders.is_used,
     };
     guard.decide(now, &context)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::digest::Digest;
+use crate::domain::broker::BrokerRead;
 use crate::domain::{Command, Event, Instant, Stamp, Tick};
 use crate::journal::JournalEntry;
 use crate::sequencer::Sequencer;
@@ -14,6 +15,7 @@ pub struct Ledger {
     sequencer: Sequencer,
     digest: Digest,
     commands: Vec<(Stamp, Command)>,
+    reads: Vec<BrokerRead>,
     journal: Vec<JournalEntry>,
     refused_ticks: BTreeMap<TickRefusal, u64>,
 }
@@ -57,6 +59,11 @@ impl Ledger {
         self.commands.push((now, command));
     }
 
+    /// Keeps a wanted read of the broker's books until it is taken.
+    pub fn read(&mut self, read: BrokerRead) {
+        self.reads.push(read);
+    }
+
     /// Counts a tick that was kept out.
     pub fn tick_refused(&mut self, refusal: TickRefusal) {
         *self.refused_ticks.entry(refusal).or_default() += 1;
@@ -71,6 +78,17 @@ impl Ledger {
     #[inline]
     pub const fn has_commands(&self) -> bool {
         !self.commands.is_empty()
+    }
+
+    /// Reads wanted since the last call, in order.
+    pub fn take_reads(&mut self) -> std::vec::Drain<'_, BrokerRead> {
+        self.reads.drain(..)
+    }
+
+    /// Whether reads wait to be taken.
+    #[inline]
+    pub const fn has_reads(&self) -> bool {
+        !self.reads.is_empty()
     }
 
     /// Journal lines since the last call, in order.

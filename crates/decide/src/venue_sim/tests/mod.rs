@@ -169,6 +169,7 @@ impl Bench {
                 OrderReport::Accepted => "accepted".to_owned(),
                 OrderReport::Triggered => "triggered".to_owned(),
                 OrderReport::Filled(fill) => format!("{}@{}", fill.qty.get() / LOT, fill.price),
+                OrderReport::Traded { filled, .. } => format!("counted {}", filled.get() / LOT),
                 OrderReport::Modified { version, .. } => format!("modified {version}"),
                 OrderReport::ModifyRefused { version, refusal } => format!("modify {version} refused {refusal}"),
                 OrderReport::Cancelled { filled } => format!("cancelled {}", filled.get() / LOT),

@@ -1,0 +1,520 @@
+//! What the broker said, turned into what the order manager may believe (P1, P3). Rows of books, pushed updates and
+//! answers are observations: they come late, twice, in any order or not at all. Reports go out once each and never
+//! contradict one another; what cannot be reported is a finding.
+//!
+//! **Late arrivals.** An order proven absent, refused or never sent has ended for the order manager: its position may be
+//! closed, its money given back, another stop may rest in its place. Ends absorb (I10), so such an order is never
+//! reported again. When it shows up after all (C3) it is *lost*: found, taken back by a cancellation of our own until
+//! the broker shows it ended, and every unit it executed is found as unmanaged, for the operator or the order manager
+//! to flatten. Entries wait meanwhile.
+
+mod changes;
+mod doubt;
+mod finding;
+mod foreign;
+mod own;
+mod params;
+mod positions;
+mod reads;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use crate::domain::broker::{
+    Answer, BrokerEvent, BrokerOrderId, BrokerRead, OrderCall, OrderRow, PositionRow, Product, TradeRow,
+};
+use crate::domain::{Age, ClientOrderId, Command, Instant, Instrument, InstrumentId, Qty, Underlying};
+use crate::entry_guard::EntryBlock;
+
+pub use finding::{Finding, Reconciled, Terms};
+use foreign::{Claim, ContractKey, Strangers};
+use own::{Own, Stage};
+pub use params::ReconcilerParams;
+use positions::{Expected, Positions, Shown};
+use reads::ReadPlan;
+
+/// A lost order that still lives is cancelled again after this long.
+const CANCEL_AGAIN: Age = Age::from_secs(5);
+
+/// How long a count without trade ids makes the trade book be read at the short pace.
+const TRADES_CHASE: Age = Age::from_secs(60);
+
+/// The three books of a full round, in the order they are asked for.
+const ROUND: [BrokerRead; 3] = [BrokerRead::Orders, BrokerRead::Trades, BrokerRead::Positions];
+
+/// Units we own per contract.
+pub type Owned = BTreeMap<InstrumentId, Qty>;
+
+/// The reconciler.
+#[derive(Debug, Clone)]
+pub struct Reconciler {
+    /// `None` where there is no broker to disagree with (backtest, paper).
+    params: Option<ReconcilerParams>,
+    contracts: BTreeMap<InstrumentId, (ContractKey, Underlying)>,
+    own: BTreeMap<ClientOrderId, Own>,
+    by_broker_id: BTreeMap<BrokerOrderId, ClientOrderId>,
+    strangers: Strangers,
+    positions: Positions,
+    reads: ReadPlan,
+    in_session: bool,
+    is_linked: bool,
+    /// Entries wait for a full round asked for after this.
+    round_from: Option<Instant>,
+    books_due: Option<Instant>,
+}
+
+impl Reconciler {
+    /// A reconciler that hears nothing, asks nothing and blocks nothing.
+    pub const fn off() -> Reconciler {
+        Reconciler {
+            params: None,
+            contracts: BTreeMap::new(),
+            own: BTreeMap::new(),
+            by_broker_id: BTreeMap::new(),
+            strangers: Strangers::EMPTY,
+            positions: Positions::EMPTY,
+            reads: ReadPlan::EMPTY,
+            in_session: false,
+            is_linked: false,
+            round_from: None,
+            books_due: None,
+        }
+    }
+
+    /// A reconciler that has heard nothing yet.
+    pub fn new(params: ReconcilerParams) -> Reconciler {
+        Reconciler { params: Some(params), ..Reconciler::off() }
+    }
+
+    /// Whether it works at all.
+    pub const fn is_on(&self) -> bool {
+        self.params.is_some()
+    }
+
+    /// Learns which contract a slot stands for.
+    pub fn list(&mut self, id: InstrumentId, instrument: &Instrument) {
+        if self.is_on() {
+            self.contracts.insert(id, (ContractKey::of(instrument), instrument.underlying()));
+        }
+    }
+
+    /// A trading day begins: everything about earlier days is history, and the first round is due.
+    pub fn open_session(&mut self, now: Instant) {
+        let Some(params) = self.params else { return };
+        let (contracts, is_linked) = (std::mem::take(&mut self.contracts), self.is_linked);
+        *self = Reconciler { contracts, is_linked, in_session: true, ..Reconciler::new(params) };
+        self.books_due = Some(now + params.books_every);
+        self.start_round(now);
+    }
+
+    /// The trading day is over: one last round.
+    pub fn close_session(&mut self, now: Instant) {
+        if self.is_on() && self.in_session {
+            self.in_session = false;
+            self.books_due = None;
+            self.want_round(now);
+        }
+    }
+
+    /// A command has been decided and is on its way.
+    ///
+    /// # Panics
+    /// When it places an order of an instrument that was never listed, or changes an order never placed: bugs here.
+    pub fn sent(&mut self, now: Instant, command: &Command) {
+        let Some(p) = self.params else { return };
+        match command {
+            Command::Place(spec) => {
+                let (contract, underlying) =
+                    *self.contracts.get(&spec.instrument).expect("only listed contracts trade");
+                let mut own = Own::new(*spec, contract, underlying, now);
+                own.deadline = Some(now + p.answer_timeout);
+                let earlier = self.own.insert(spec.id, own);
+                assert!(earlier.is_none(), "order id {} sent twice (L2)", spec.id);
+            }
+            Command::Modify { id, version, order_type, qty, .. } => {
+                let own = self.own.get_mut(id).expect("only orders that were placed are modified");
+                own.modify_sent(now, *version, Terms { order_type: *order_type, qty: *qty }, &p);
+            }
+            Command::Cancel { id, .. } => {
+                let own = self.own.get_mut(id).expect("only orders that were placed are cancelled");
+                own.cancel_sent(now, &p);
+            }
+        }
+    }
+
+    /// The broker's number of one of our orders, as far as known: what modifications and cancellations need.
+    pub fn broker_id(&self, id: &ClientOrderId) -> Option<&BrokerOrderId> {
+        self.own.get(id)?.broker_id.as_ref()
+    }
+
+    /// Takes in what the broker said. `owned` is what the order manager owns per contract now.
+    pub fn hear(&mut self, now: Instant, said: &BrokerEvent, owned: &Owned) -> Reconciled {
+        let mut out = Reconciled::default();
+        let Some(p) = self.params else { return out };
+        match said {
+            BrokerEvent::Answered { id, call, answer } => self.answered(now, id, *call, answer, &p, &mut out),
+            BrokerEvent::Pushed { row } => {
+                self.order_row(now, row, None, &p, &mut out);
+            }
+            BrokerEvent::Orders { asked_at, rows } => self.order_book(now, *asked_at, rows, &p, &mut out),
+            BrokerEvent::Trades { asked_at, rows } => self.trade_book(now, *asked_at, rows, &p, &mut out),
+            BrokerEvent::Positions { asked_at, rows } => self.position_list(now, *asked_at, rows, owned, &p, &mut out),
+            BrokerEvent::LookedUp { asked_at, id, rows } => self.looked_up(now, *asked_at, *id, rows, &p, &mut out),
+            BrokerEvent::ReadFailed { read, .. } => self.reads.failed(*read),
+            BrokerEvent::PushLink { up } => {
+                if *up && !self.is_linked {
+                    // Nothing is replayed after a reconnect (dhan-v2.md 3.1).
+                    self.start_round(now);
+                }
+                self.is_linked = *up;
+            }
+        }
+        self.finish(now, &p, &mut out);
+        out
+    }
+
+    /// What is due by time: silence to be called doubt, open orders to look at, books to read.
+    pub fn on_timer(&mut self, now: Instant) -> Reconciled {
+        let mut out = Reconciled::default();
+        if let Some(p) = self.params {
+            self.finish(now, &p, &mut out);
+        }
+        out
+    }
+
+    /// When [`Reconciler::on_timer`] is wanted next.
+    pub fn wake_at(&self) -> Option<Instant> {
+        let p = self.params?;
+        let deadlines = self.own.values().filter_map(|o| o.deadline);
+        deadlines.chain(self.books_due).chain(self.reads.next(|read| self.gap(read, &p), p.read_timeout)).min()
+    }
+
+    /// Why no entry may be made in this index now.
+    pub fn entry_block(&self, underlying: Underlying) -> Option<EntryBlock> {
+        self.params?;
+        let block = |code, text: String| Some(EntryBlock { code, text });
+        if self.round_from.is_some() {
+            return block(
+                "RECONCILING",
+                "the broker's books have not all been read since the start or reconnect".into(),
+            );
+        }
+        if let Some(id) = self.strangers.has_unknown_own() {
+            return block("OWN_UNKNOWN", format!("order {id} carries our mark and is not in our books"));
+        }
+        if let Some(id) = self.own.values().find(|o| o.lost.is_some()).map(|o| o.spec.id) {
+            return block("LATE_ARRIVAL", format!("order {id} lived or executed beyond its end"));
+        }
+        if let Some(id) = self.own.values().find(|o| o.contradicted || o.books_differ).map(|o| o.spec.id) {
+            return block("BOOKS_DIFFER", format!("the broker's books contradict one another about order {id}"));
+        }
+        if let Some(instrument) = self.positions.differing() {
+            return block(
+                "POSITION_DIFFERS",
+                format!("the broker's net of instrument {} is unexplained", instrument.0),
+            );
+        }
+        let doubtful = self.own.values().find(|o| o.underlying == underlying && o.is_in_doubt());
+        doubtful.and_then(|o| block("IN_DOUBT", format!("the fate of order {} is unknown", o.spec.id)))
+    }
+
+    /// Units of `owned` that may be sold according to the broker: `min(owned, max(0, net))`; `None` while no reads
+    /// younger than our last execution there agree on a net (E1, I2).
+    pub fn sellable(&self, instrument: InstrumentId, owned: Qty) -> Option<Qty> {
+        let p = self.params?;
+        let (contract, _) = self.contracts.get(&instrument)?;
+        let net = self.positions.known_net(*contract, self.executed_at(*contract), &p)?;
+        Some(Positions::sellable(owned, net))
+    }
+
+    /// Whether every order that the broker may still change has exactly one armed deadline (I9).
+    pub fn every_open_order_has_a_deadline(&self) -> bool {
+        self.own.values().all(|o| o.is_open() == o.deadline.is_some())
+    }
+
+    /// Last execution of ours in a contract.
+    fn executed_at(&self, contract: ContractKey) -> Option<Instant> {
+        self.own.values().filter(|o| o.contract == contract).filter_map(|o| o.executed_at).max()
+    }
+
+    fn gap(&self, read: BrokerRead, p: &ReconcilerParams) -> Age {
+        if read == BrokerRead::Orders { self.poll(p) } else { p.read_gap }
+    }
+
+    fn poll(&self, p: &ReconcilerParams) -> Age {
+        match (self.in_session, self.is_linked) {
+            (false, _) => p.books_every,
+            (true, true) => p.poll,
+            (true, false) => p.poll_unlinked,
+        }
+    }
+
+    fn want_round(&mut self, now: Instant) {
+        for read in ROUND {
+            self.reads.want(read, now);
+        }
+    }
+
+    fn start_round(&mut self, now: Instant) {
+        self.round_from = Some(now);
+        self.want_round(now);
+    }
+
+    fn answered(
+        &mut self,
+        now: Instant,
+        id: &ClientOrderId,
+        call: OrderCall,
+        answer: &Answer,
+        p: &ReconcilerParams,
+        out: &mut Reconciled,
+    ) {
+        let Some(own) = self.own.get_mut(id) else { return };
+        match call {
+            OrderCall::Place => own.placed(now, answer, out),
+            OrderCall::Modify { version } => own.modified(now, version, answer, p, out),
+            OrderCall::Cancel => own.cancel_answered(now, answer, p, out),
+        }
+        if own.stage == Stage::Doubt {
+            own.deadline = Some(now);
+        }
+        if let Answer::Accepted { broker_id, .. } = answer {
+            self.name(now, *id, broker_id, p, out);
+        }
+        // What became of the order shows in the book soon after, and an unknown outcome nowhere else.
+        self.reads.want(BrokerRead::Orders, now);
+    }
+
+    /// Learns the broker's number of an order of ours; what waited under that number is its own. `false` when the
+    /// order has another number already.
+    fn name(
+        &mut self,
+        now: Instant,
+        id: ClientOrderId,
+        broker_id: &BrokerOrderId,
+        p: &ReconcilerParams,
+        out: &mut Reconciled,
+    ) -> bool {
+        let own = self.own.get_mut(&id).expect("named orders are ours");
+        if let Some(known) = &own.broker_id {
+            return known == broker_id;
+        }
+        own.broker_id = Some(broker_id.clone());
+        self.by_broker_id.insert(broker_id.clone(), id);
+        let (row, trades) = self.strangers.claim(broker_id);
+        if let Some(row) = row {
+            own.row(now, &row, None, p, out);
+        }
+        for trade in trades {
+            own.trade(now, &trade, out);
+        }
+        true
+    }
+
+    /// Whose row this is; rows of ours are taken in.
+    fn order_row(
+        &mut self,
+        now: Instant,
+        row: &OrderRow,
+        asked_at: Option<Instant>,
+        p: &ReconcilerParams,
+        out: &mut Reconciled,
+    ) -> Option<ClientOrderId> {
+        let by_tag = row.tag.filter(|tag| self.own.contains_key(tag));
+        let id = by_tag.or_else(|| self.by_broker_id.get(&row.broker_id).copied());
+        let claim = match (id, row.tag) {
+            (Some(id), _) if self.name(now, id, &row.broker_id, p, out) => {
+                self.own.get_mut(&id).expect("found above").row(now, row, asked_at, p, out);
+                return Some(id);
+            }
+            (Some(id), _) => Claim::Duplicate(id),
+            (None, Some(tag)) if tag.is_of(p.instance) => Claim::OwnUnknown(tag),
+            (None, _) => Claim::Foreign,
+        };
+        if self.strangers.row(row, claim) {
+            // Somebody else trades: whether in a contract of ours, the positions tell.
+            self.reads.want(BrokerRead::Positions, now);
+        }
+        None
+    }
+
+    fn order_book(
+        &mut self,
+        now: Instant,
+        asked_at: Instant,
+        rows: &[OrderRow],
+        p: &ReconcilerParams,
+        out: &mut Reconciled,
+    ) {
+        self.reads.clean(BrokerRead::Orders, asked_at);
+        let mut shown: BTreeMap<ClientOrderId, Qty> = BTreeMap::new();
+        for row in rows {
+            if let Some(id) = self.order_row(now, row, Some(asked_at), p, out) {
+                shown.insert(id, row.filled);
+            }
+        }
+        for own in self.own.values_mut() {
+            match shown.get(&own.spec.id) {
+                Some(filled) => own.watch_count(asked_at, *filled, p, out),
+                None if own.stage == Stage::Doubt => {
+                    own.proof.missing_from_list(asked_at, own.sent_at + p.horizon, p.read_gap);
+                    own.prove_absent(p, out);
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn looked_up(
+        &mut self,
+        now: Instant,
+        asked_at: Instant,
+        id: ClientOrderId,
+        rows: &[OrderRow],
+        p: &ReconcilerParams,
+        out: &mut Reconciled,
+    ) {
+        self.reads.clean(BrokerRead::ByTag { id }, asked_at);
+        for row in rows {
+            // A look-up by tag answers with the tag's orders, whether the row repeats it or not.
+            self.order_row(now, &OrderRow { tag: Some(id), ..row.clone() }, Some(asked_at), p, out);
+        }
+        if rows.is_empty()
+            && let Some(own) = self.own.get_mut(&id)
+            && own.stage == Stage::Doubt
+        {
+            own.proof.not_found(asked_at, own.sent_at + p.horizon, p.read_gap);
+            own.prove_absent(p, out);
+        }
+    }
+
+    fn trade_book(
+        &mut self,
+        now: Instant,
+        asked_at: Instant,
+        rows: &[TradeRow],
+        p: &ReconcilerParams,
+        out: &mut Reconciled,
+    ) {
+        self.reads.clean(BrokerRead::Trades, asked_at);
+        let mut waiting: BTreeMap<BrokerOrderId, Vec<TradeRow>> = BTreeMap::new();
+        // A trade id of zero stands for "none": such an execution stays known by its count.
+        for row in rows.iter().filter(|row| row.trade.0 != 0) {
+            match self.by_broker_id.get(&row.broker_id) {
+                Some(id) => self.own.get_mut(id).expect("numbers lead to our orders").trade(now, row, out),
+                None => waiting.entry(row.broker_id.clone()).or_default().push(row.clone()),
+            }
+        }
+        self.strangers.set_trades(waiting);
+        for own in self.own.values_mut().filter(|o| o.broker_id.is_some()) {
+            own.watch_trades(asked_at, p, out);
+        }
+    }
+
+    fn position_list(
+        &mut self,
+        now: Instant,
+        asked_at: Instant,
+        rows: &[PositionRow],
+        owned: &Owned,
+        p: &ReconcilerParams,
+        out: &mut Reconciled,
+    ) {
+        self.reads.clean(BrokerRead::Positions, asked_at);
+        let mut contracts: BTreeMap<ContractKey, InstrumentId> = BTreeMap::new();
+        contracts.extend(self.own.values().map(|o| (o.contract, o.spec.instrument)));
+        let orders_asked_at = self.reads.last_clean(BrokerRead::Orders);
+        let mut look_closer = false;
+        for (contract, instrument) in contracts {
+            let ours = owned.get(&instrument).map_or(0, |qty| qty.get());
+            let mut managed = 0;
+            let mut unmanaged = 0;
+            let mut is_working = false;
+            for own in self.own.values().filter(|o| o.contract == contract) {
+                let beyond = own::signed(own.spec.side, own.unmanaged());
+                managed += own.net() - beyond;
+                unmanaged += beyond;
+                is_working |= own.is_open();
+            }
+            if managed != ours {
+                // Settled or written off: the orders do not explain what is owned any more.
+                continue;
+            }
+            let mut shown = Shown::default();
+            let of_contract =
+                |row: &&PositionRow| ContractKey::of_position(row) == contract && row.product == Product::Intraday;
+            for row in rows.iter().filter(of_contract) {
+                shown.day += row.day_bought.get() - row.day_sold.get();
+                shown.net += row.net;
+            }
+            let expected = Expected {
+                instrument,
+                contract,
+                ours,
+                foreign: self.strangers.net(contract) + unmanaged,
+                executed_at: self.executed_at(contract),
+                is_working,
+            };
+            look_closer |= self.positions.compare(&expected, shown, asked_at, orders_asked_at, p, out);
+        }
+        if look_closer {
+            self.want_round(now);
+        }
+    }
+
+    /// The same end of every step: deadlines, doubt by silence, wanted reads.
+    fn finish(&mut self, now: Instant, p: &ReconcilerParams, out: &mut Reconciled) {
+        if let Some(from) = self.round_from
+            && ROUND.iter().all(|read| self.reads.last_clean(*read).is_some_and(|asked_at| asked_at >= from))
+        {
+            self.round_from = None;
+        }
+        let unnamed: Vec<(ContractKey, _, Qty)> = self
+            .own
+            .values()
+            .filter(|o| o.broker_id.is_none() && o.is_open())
+            .map(|o| (o.contract, o.spec.side, o.spec.qty))
+            .collect();
+        let may_be_ours = |row: &OrderRow| unnamed.contains(&(ContractKey::of_row(row), row.side, row.qty));
+        self.strangers.tell(may_be_ours, out);
+        if !out.findings.is_empty() {
+            // Whatever is odd is looked at from all three sides (P3).
+            self.want_round(now);
+        }
+        let poll = self.poll(p);
+        let mut chase_trades = false;
+        for own in self.own.values_mut() {
+            chase_trades |= own.counted.0 > own.traded() && own.executed_at.is_some_and(|at| now < at + TRADES_CHASE);
+            if !own.is_open() {
+                own.deadline = None;
+                self.reads.forget(own.spec.id);
+                continue;
+            }
+            if own.deadline.is_some_and(|at| now < at) {
+                continue;
+            }
+            if own.deadline.is_some() && own.stage == Stage::Sent {
+                own.doubt(now, "no answer", out);
+            }
+            if own.stage == Stage::Doubt {
+                self.reads.want(BrokerRead::ByTag { id: own.spec.id }, now);
+            }
+            own.watch_transit(now, p, out);
+            self.reads.want(BrokerRead::Orders, now);
+            own.deadline = Some(now + if own.stage == Stage::Doubt { p.read_gap } else { poll });
+        }
+        if chase_trades {
+            self.reads.want(BrokerRead::Trades, now);
+        }
+        if self.books_due.is_some_and(|at| now >= at) {
+            // The orders too: a foreign order whose update was lost explains the positions.
+            self.want_round(now);
+            self.books_due = Some(now + p.books_every);
+        }
+        let gap_of_orders = self.poll(p);
+        let gap = |read| if read == BrokerRead::Orders { gap_of_orders } else { p.read_gap };
+        out.reads = self.reads.take_due(now, gap, p.read_timeout);
+        assert!(self.every_open_order_has_a_deadline(), "an open order would be forgotten (I9)");
+    }
+}
