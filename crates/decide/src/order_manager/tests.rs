@@ -7,11 +7,13 @@ use crate::capital_allocator::CapitalHold;
 use crate::domain::calendar::Window;
 use crate::domain::charges::Rate;
 use crate::domain::ids::InstanceTag;
-use crate::domain::order::Fill;
+use crate::domain::order::{Fill, OrderPurpose, OrderSide};
 use crate::domain::{
-    Age, Cutoffs, Direction, LotSize, Lots, Right, Seq, Strike, TickFlags, TickSource, TimeOfDay, TradeId, VenueRefusal,
+    Age, Bps, Command, Cutoffs, Direction, ExitReason, IndexPrice, LotSize, Lots, Money, OptionContract, OrderEvent,
+    OrderReport, PositionPhase, Premium, Qty, Right, Seq, SessionHours, Stamp, Strike, TickFlags, TickSource,
+    TimeOfDay, TradeId, VenueRefusal,
 };
-use crate::risk_manager::EntryPlan;
+use crate::risk_manager::{EntryPlan, RiskAction, RiskApproved};
 
 const LOT: i64 = 65;
 
@@ -103,8 +105,6 @@ fn approved(lots: i64) -> RiskApproved {
         entry_limit: limit,
     })
 }
-
-use crate::domain::OptionContract;
 
 fn quote(secs: i64, bid: i64) -> Quote {
     let level = |rupees: i64| Some(crate::domain::BookLevel::new(Premium::from_rupees(rupees), Qty::new(1_000)));
