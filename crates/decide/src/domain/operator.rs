@@ -120,3 +120,25 @@ pub enum OperatorRefusal {
     #[error("no breaker is tripped")]
     NotTripped,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_survives_the_journal() {
+        let position = PositionId(7);
+        for command in [
+            OperatorCommand::Halt,
+            OperatorCommand::Pause { underlying: Underlying::Nifty },
+            OperatorCommand::Flatten { underlying: None },
+            OperatorCommand::Close { position, lots: Some(Lots::new(2)), request: 9 },
+            OperatorCommand::Tighten { position, stop: Premium::from_rupees(80) },
+            OperatorCommand::TripBreaker { reason: "drill".to_owned() },
+        ] {
+            let text = serde_json::to_string(&command).unwrap();
+            assert_eq!(serde_json::from_str::<OperatorCommand>(&text).unwrap(), command, "{text}");
+        }
+        assert_eq!(serde_json::to_string(&OperatorCommand::ReduceOnly).unwrap(), r#"{"verb":"reduce_only"}"#);
+    }
+}

@@ -233,7 +233,7 @@ impl OrderManager {
     }
 
     /// Known executions turned out to have another price: the books move, the units do not (D7).
-    fn repriced(&mut self, spec: OrderSpec, delta: Money, charges: ChargeHeads, outcome: &mut Outcome) {
+    pub(super) fn repriced(&mut self, spec: OrderSpec, delta: Money, charges: ChargeHeads, outcome: &mut Outcome) {
         let book = self.books.get_mut(&spec.position).expect("orders belong to books");
         let p = &mut book.position;
         p.charges += charges;

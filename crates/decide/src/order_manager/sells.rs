@@ -122,8 +122,9 @@ pub struct Goal {
     pub room: Qty,
     /// What is wanted of everything that is not in `part`.
     pub wanted: Option<Wanted>,
-    /// Units to sell now while the rest stays protected, and their worst acceptable price.
-    pub part: Option<(Qty, Premium)>,
+    /// Units to sell now while the rest stays protected, and their worst acceptable price; without a price they wait,
+    /// and what is free for them already is not put behind a stop again.
+    pub part: Option<(Qty, Option<Premium>)>,
     /// Most units of one order.
     pub max_order_qty: Qty,
     /// Most units of one new order that leaves.
@@ -153,9 +154,18 @@ pub fn plan(params: &OrderParams, goal: &Goal, live: &[LiveSell]) -> SmallVec<[S
     }
     let mut free = (goal.allowed - covered).min(goal.room).max(Qty::ZERO);
     if let Some((part, limit)) = goal.part {
-        let touched = sell_part(params, goal, live, (part.min(goal.owned), limit), &mut free, &mut steps);
+        let part = part.min(goal.owned);
+        let Some(limit) = limit else {
+            let leaving: Qty = live.iter().filter(|s| s.is_leaving()).map(LiveSell::open).sum();
+            free -= (part - leaving).max(Qty::ZERO).min(free);
+            let rest: SmallVec<[&LiveSell; 2]> = live.iter().filter(|s| !s.is_leaving()).collect();
+            if let Some(wanted) = goal.wanted {
+                hold_rest(params, goal, wanted, &rest, free, &mut steps);
+            }
+            return steps;
+        };
         // What is freed for the part must not be taken by the stop.
-        if touched {
+        if sell_part(params, goal, live, (part, limit), &mut free, &mut steps) {
             return steps;
         }
     }

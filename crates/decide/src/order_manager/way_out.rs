@@ -142,7 +142,7 @@ impl OrderManager {
         let next_open = self.next_open(now);
         let Some(mut book) = self.books.remove(&position) else { return };
         let owned = book.position.owned();
-        let part = book.part.and_then(|p| Some((p.left, p.limit?)));
+        let part = book.part.map(|p| (p.left, p.limit));
         let missing = self.missing.get(&book.position.instrument).is_some_and(|m| *m > Qty::ZERO);
         if (book.wanted.is_some() || part.is_some() || missing)
             && owned > Qty::ZERO

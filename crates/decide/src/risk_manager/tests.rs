@@ -1,5 +1,7 @@
 //! Rules on paths a trader can read: each line of quotes leads to one exit and one reason.
 
+mod operator;
+
 use chrono::NaiveDate;
 use proptest::prelude::*;
 

@@ -1,5 +1,10 @@
 //! The order manager against venues that behave, misbehave, and answer in any order.
 
+mod cover;
+mod doubt;
+mod part;
+mod unknowns;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -10,8 +15,8 @@ use crate::domain::ids::InstanceTag;
 use crate::domain::order::{Fill, OrderPurpose, OrderSide};
 use crate::domain::{
     Age, Bps, Command, Cutoffs, Direction, ExitReason, IndexPrice, LotSize, Lots, Money, OptionContract, OrderEvent,
-    OrderReport, PositionPhase, Premium, Qty, Right, Seq, SessionHours, Stamp, Strike, TickFlags, TickSource,
-    TimeOfDay, TradeId, VenueRefusal,
+    OrderReport, OrderSpec, OrderType, PositionPhase, Premium, Qty, Right, Seq, SessionHours, Stamp, Strike, TickFlags,
+    TickSource, TimeOfDay, TradeId, VenueRefusal,
 };
 use crate::risk_manager::{EntryPlan, RiskAction, RiskApproved};
 
