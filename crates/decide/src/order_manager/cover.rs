@@ -62,10 +62,10 @@ impl OrderManager {
     }
 
     /// Units owned that no sell, confirmed or not, stands for: what may be sold on top.
-    fn unreserved_units(&self, position: PositionId) -> Qty {
+    fn unreserved_units(&self, now: Instant, position: PositionId) -> Qty {
         let book = &self.books[&position];
         let reserved: Qty =
-            book.sells.iter().filter_map(|id| self.orders[id].live_sell()).map(|s| s.qty - s.filled).sum();
+            book.sells.iter().filter_map(|id| self.orders[id].live_sell(now)).map(|s| s.qty - s.filled).sum();
         book.position.owned() - reserved
     }
 
@@ -91,7 +91,7 @@ impl OrderManager {
             self.books.iter().filter(|(_, b)| b.cover.due.is_some_and(|at| now.at >= at)).map(|(id, _)| *id).collect();
         for position in due {
             let units = self.uncovered_units(position);
-            let free = self.unreserved_units(position);
+            let free = self.unreserved_units(now.at, position);
             let open = self.next_open(now.at);
             let book = self.books.get_mut(&position).expect("listed above");
             if units == Qty::ZERO || open.is_none() {

@@ -21,7 +21,7 @@ impl OrderManager {
 
     /// How long to wait after a refusal: longer with every one in a row, so that a venue that keeps refusing is not
     /// hammered, and never for ever (F-18, F-23).
-    fn patience(&self, refusals: u8) -> Age {
+    pub(super) fn patience(&self, refusals: u8) -> Age {
         Age::from_nanos(self.params.exit_chase.nanos() * (1 + i64::from(refusals) / 4))
     }
 

@@ -90,6 +90,9 @@ impl OrderManager {
         if tracked.order.state.is_terminal() {
             tracked.pending = None;
         }
+        if !tracked.order.has_unresolved() {
+            (tracked.highest_stop, tracked.not_before) = (None, None);
+        }
         let never_sent = matches!(tracked.order.state, OrderState::Absent);
         let is_leaving = !matches!(spec.order_type, OrderType::StopLimit { .. });
         if bought_or_sold > Qty::ZERO || amount != Money::ZERO {
@@ -187,6 +190,16 @@ impl OrderManager {
         if change.qty > spec.qty {
             let tracked = self.orders.get_mut(&spec.id).expect("the refused order is tracked");
             tracked.can_grow = false;
+        }
+        if self.orders[&spec.id].order.has_unresolved() {
+            // An earlier change may have taken effect all the same: the wish is sent again, a little later.
+            let at = now + self.patience(self.books[&spec.position].refusals);
+            self.orders.get_mut(&spec.id).expect("the refused order is tracked").not_before = Some(at);
+            let book = self.books.get_mut(&spec.position).expect("orders belong to books");
+            book.chase_at = Some(book.chase_at.map_or(at, |known| known.min(at)));
+            if matches!(change.order_type, OrderType::StopLimit { .. }) {
+                return;
+            }
         }
         let book = self.books.get_mut(&spec.position).expect("orders belong to books");
         match (change.order_type, spec.order_type) {

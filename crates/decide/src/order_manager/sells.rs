@@ -63,6 +63,8 @@ pub struct LiveSell {
     pub is_settled: bool,
     /// Nobody knows whether the venue has it.
     pub is_in_doubt: bool,
+    /// The venue has it, and a change of it has an unknown outcome: absolute values must be sent once more.
+    pub is_unsure: bool,
     /// Its trigger has traded: it is a limit now, and no venue turns it back into a stop.
     pub is_triggered: bool,
     /// The venue has not refused to raise its quantity.
@@ -208,7 +210,7 @@ fn sell_part(
 ) -> bool {
     let wanted = Wanted::Leave { limit };
     for sell in live.iter().filter(|s| s.is_leaving() && s.is_settled) {
-        if !must_retype(params, sell.order_type, wanted) {
+        if !sell.is_unsure && !must_retype(params, sell.order_type, wanted) {
             continue;
         }
         if sell.modifications < params.max_modifications {
@@ -255,20 +257,20 @@ fn hold_rest(
             continue;
         }
         let room = if sell.can_grow { (goal.max_order_qty - sell.qty).min(free).max(Qty::ZERO) } else { Qty::ZERO };
-        let retype = must_retype(params, sell.order_type, wanted);
+        let retype = sell.is_unsure || must_retype(params, sell.order_type, wanted);
         if !retype && room == Qty::ZERO {
             continue;
         }
         let allowance = match wanted {
             Wanted::Leave { .. } => params.max_modifications,
-            Wanted::Stop { .. } if room > Qty::ZERO => params.max_modifications,
+            Wanted::Stop { .. } if room > Qty::ZERO || sell.is_unsure => params.max_modifications,
             Wanted::Stop { .. } => params.max_modifications.saturating_sub(params.modifications_for_exit),
         };
         if sell.modifications < allowance {
             let order_type = if retype { wanted.order_type() } else { sell.order_type };
             steps.push(Step::Modify { id: sell.id, order_type, qty: sell.qty + room });
             free -= room;
-        } else if matches!(wanted, Wanted::Leave { .. }) && retype {
+        } else if retype && (sell.is_unsure || matches!(wanted, Wanted::Leave { .. })) {
             // Out of modifications: a fresh order must take over once the venue confirms this one is gone.
             steps.push(Step::Cancel { id: sell.id });
         }
@@ -337,6 +339,7 @@ mod tests {
             order_type: OrderType::StopLimit { trigger, price: trigger },
             is_settled: true,
             is_in_doubt: false,
+            is_unsure: false,
             is_triggered: false,
             can_grow: true,
             modifications,

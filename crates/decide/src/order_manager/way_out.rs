@@ -93,7 +93,7 @@ impl OrderManager {
 
     /// Units the position may have on sale, and how many more may come on sale now. Where units of the contract are
     /// missing at the broker, younger positions go without first.
-    fn sellable(&self, position: PositionId, book: &Book) -> (Qty, Qty) {
+    fn sellable(&self, now: Instant, position: PositionId, book: &Book) -> (Qty, Qty) {
         let owned = book.position.owned();
         let instrument = book.position.instrument;
         let Some(missing) = self.missing.get(&instrument).copied().filter(|m| *m > Qty::ZERO) else {
@@ -110,7 +110,7 @@ impl OrderManager {
         let live: Qty = others()
             .chain(std::iter::once(book))
             .flat_map(|b| &b.sells)
-            .filter_map(|id| self.orders[id].live_sell())
+            .filter_map(|id| self.orders[id].live_sell(now))
             .map(|s| s.open())
             .sum();
         (owned - mine, (all - missing - live).max(Qty::ZERO))
@@ -154,8 +154,8 @@ impl OrderManager {
                 return;
             }
             let live: SmallVec<[LiveSell; 2]> =
-                book.sells.iter().filter_map(|id| self.orders[id].live_sell()).collect();
-            let (allowed, room) = self.sellable(position, &book);
+                book.sells.iter().filter_map(|id| self.orders[id].live_sell(now)).collect();
+            let (allowed, room) = self.sellable(now, position, &book);
             let contract = &book.entry.contract;
             let (wanted, max_order_qty) = (book.wanted, contract.max_order_qty);
             let slice = ladder::slice(book.refusals, owned, contract.lot, max_order_qty);
@@ -164,6 +164,8 @@ impl OrderManager {
                 match step {
                     Step::Modify { id, order_type, qty } => {
                         let t = self.orders.get_mut(&id).expect("planned from tracked orders");
+                        let order_type = t.never_lower(order_type);
+                        t.terms_sent(order_type);
                         t.versions += 1;
                         t.pending = Some(PendingChange { version: t.versions, order_type, qty, sent_at: now });
                         t.resends = 0;

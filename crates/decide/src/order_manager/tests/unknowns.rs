@@ -202,6 +202,17 @@ impl World {
         let events = self.venue.books();
         self.tell(now, events);
         let waiting: Vec<ClientOrderId> = self.inbox.iter().map(Command::order_id).collect();
+        // A book that shows other terms than the ones asked for has refused them.
+        let mut never_took = Vec::new();
+        for (id, held) in self.venue.orders.iter().filter(|(id, _)| !waiting.contains(id)) {
+            let order = &self.m.orders[id].order;
+            let other = order.unresolved().filter(|(_, qty)| *qty != held.spec.qty || !held.open);
+            let refusal = || VenueRefusal::NotOpen;
+            never_took.extend(
+                other.map(|(version, _)| report(*id, OrderReport::ModifyRefused { version, refusal: refusal() })),
+            );
+        }
+        self.tell(now, never_took);
         let absent: Vec<ClientOrderId> = self.m.in_doubt().map(|d| d.id).filter(|id| !waiting.contains(id)).collect();
         self.tell(now, absent.into_iter().map(|id| report(id, OrderReport::ProvenAbsent)).collect());
     }
@@ -273,7 +284,10 @@ proptest! {
                 }
                 _ if w.inbox.is_empty() => {}
                 _ => {
-                    let command = w.inbox.remove(choice as usize % w.inbox.len());
+                    // Requests about different orders overtake each other, those about one order do not.
+                    let id = w.inbox[choice as usize % w.inbox.len()].order_id();
+                    let first = w.inbox.iter().position(|c| c.order_id() == id).expect("it is there");
+                    let command = w.inbox.remove(first);
                     // Lost on the way there, refused, or lost on the way back.
                     if !choice.is_multiple_of(6) {
                         let answers = w.venue.take(command, choice.is_multiple_of(7));
