@@ -10,7 +10,7 @@ use scalper_decide::pipeline::EntryPrices;
 use scalper_decide::risk_manager::StopPreview;
 use scalper_decide::stages::changes::{self, Changed};
 use scalper_decide::stages::session::OpeningCapital;
-use scalper_decide::stages::{SessionTerms, entries, session};
+use scalper_decide::stages::{NewSettings, SessionTerms, entries, reload, session};
 
 use super::pulse::Beating;
 use super::shell::{decider, questions};
@@ -39,6 +39,9 @@ questions! { CapitalAllocatorActor:
         me.terms = Some(ask.terms);
         opening
     };
+    /// New settings.
+    ConfigureCapital { settings: Arc<NewSettings> } -> ()
+        = |me, ask| reload::configure_capital(&mut me.allocator, &ask.settings);
     /// Sizes an entry and holds the money.
     Hold { contract: OptionContract, prices: EntryPrices, preview: StopPreview } -> Result<CapitalHold, CapitalRefusal>
         = |me, ask| me.hold(&ask);

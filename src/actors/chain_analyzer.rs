@@ -23,6 +23,8 @@ impl ChainAnalyzerActor {
 }
 
 questions! { ChainAnalyzerActor:
+    /// New settings.
+    ConfigureChain { params: ChainParams } -> () = |me, ask| me.params = ask.params;
     /// The expiry to buy.
     ChooseExpiry { listed: Vec<ListedExpiry> } -> Result<ListedExpiry, NoStrike>
         = |me, ask| entries::choose_expiry(&me.params, ask.now, &ask.listed);

@@ -27,9 +27,11 @@ impl EntryGuardActor {
 questions! { EntryGuardActor:
     /// A session opens.
     OpenGuard { terms: Arc<SessionTerms> } -> () = |me, ask| {
-        me.guard.open_session();
+        me.guard.open_session(ask.terms.hours.day);
         me.terms = Some(ask.terms);
     };
+    /// New settings.
+    ConfigureGuard { params: EntryGuardParams } -> () = |me, ask| me.guard.configure(ask.params);
     /// May we enter now?
     Judge { case: Box<EntryCase> } -> Result<Guarded, EntryRefusal>
         = |me, ask| entries::judge(&me.guard, ask.now, me.terms.as_deref(), &ask.case);

@@ -10,7 +10,7 @@ use scalper_decide::chain_analyzer::{NoStrike, StrikePick};
 use scalper_decide::decision_core::Books;
 use scalper_decide::direct::CoreTables;
 use scalper_decide::domain::broker::{BrokerEvent, BrokerRead};
-use scalper_decide::domain::event::OperatorCommand;
+use scalper_decide::domain::operator::{OperatorAnswer, OperatorCommand};
 use scalper_decide::domain::order::IllegalTransition;
 use scalper_decide::domain::{
     ChargeBook, Command, Event, IndexPrice, Instant, Instrument, InstrumentId, InstrumentKind, OrderEvent, PositionId,
@@ -20,13 +20,15 @@ use scalper_decide::entry_guard::{EntryRefusal, Guarded};
 use scalper_decide::journal::{ExitNote, JournalEntry, Stage};
 use scalper_decide::order_manager::{Commands, Outcome, PositionChange};
 use scalper_decide::params::StrategyParams;
+use scalper_decide::params::change::ConfigChange;
 use scalper_decide::pipeline::{EntryPrices, Stages};
 use scalper_decide::reconciler::{Owned, Reconciled, Reconciler, ReconcilerParams};
 use scalper_decide::risk_manager::{Excursion, RiskAction, RiskActions, RiskApproved, RiskRefusal};
 use scalper_decide::signal_engine::{ClosedBars, NoSignal, Signal};
 use scalper_decide::stages::entries::EntryCase;
-use scalper_decide::stages::{IvSeeds, Ledger, SessionTerms};
+use scalper_decide::stages::{IvSeeds, Ledger, NewSettings, Reload, SessionTerms};
 use scalper_decide::tick_cache::{Quote, TickRefusal};
+use smallvec::SmallVec;
 
 use super::capital_allocator::{self as capital, CapitalAllocatorActor};
 use super::chain_analyzer::{self as chain, ChainAnalyzerActor};
@@ -81,9 +83,8 @@ pub struct Mailboxes {
     pub(super) universe: Universe,
     is_index: Vec<bool>,
     in_play: Vec<bool>,
-    indices: Vec<Underlying>,
     charges: Arc<ChargeBook>,
-    params: StrategyParams,
+    reload: Reload,
     terms: Option<Arc<SessionTerms>>,
     /// Whether the bars closed last call for an evaluation.
     has_primary: bool,
@@ -121,9 +122,8 @@ impl Mailboxes {
             universe: Universe::new(),
             is_index: Vec::new(),
             in_play: Vec::new(),
-            indices: params.indices.clone(),
             charges: tables.charges,
-            params,
+            reload: Reload::new(params),
             terms: None,
             has_primary: false,
             wake_signals: None,
@@ -182,6 +182,30 @@ impl Mailboxes {
         self.risk(risk::OpenRisk { now, terms: shared(), opening }).await;
         self.orders(orders::OpenOrders { now, terms: shared() }).await;
         self.terms = Some(terms);
+    }
+
+    async fn is_flat(&self, now: Stamp) -> bool {
+        ask(&self.order_manager, Stage::OrderManager, orders::IsFlat { now }).await
+    }
+
+    /// Hands new settings to every decider; `open` is the session under way.
+    async fn apply_settings(&mut self, now: Stamp, settings: NewSettings, open: Option<Arc<SessionTerms>>) {
+        let new = settings.new.clone();
+        let settings = Arc::new(settings);
+        let question = signals::ConfigureSignals { now, settings: Arc::clone(&settings), open };
+        self.wake_signals = ask(&self.signal_engine, Stage::SignalEngine, question).await;
+        let question = capital::ConfigureCapital { now, settings };
+        ask(&self.capital_allocator, Stage::CapitalAllocator, question).await;
+        let question = chain::ConfigureChain { now, params: new.chain };
+        ask(&self.chain_analyzer, Stage::ChainAnalyzer, question).await;
+        ask(&self.entry_guard, Stage::EntryGuard, guard::ConfigureGuard { now, params: new.entry_guard }).await;
+        self.risk(risk::ConfigureRisk { now, params: new.risk }).await;
+        self.orders(orders::ConfigureOrders { now, params: new.orders }).await;
+    }
+
+    /// The session under way.
+    fn open_terms(&self) -> Option<Arc<SessionTerms>> {
+        self.terms.clone().filter(|_| self.reload.is_open())
     }
 
     async fn list(&mut self, now: Stamp, instrument: &Instrument) {
@@ -252,13 +276,20 @@ impl Stages for Mailboxes {
     }
 
     fn underlyings(&self) -> &[Underlying] {
-        &self.indices
+        &self.reload.params().indices
     }
 
     async fn open(&mut self, now: Stamp, event: &Event) {
         match event {
             Event::SessionOpened { hours, warm_up, bars_of } => {
-                let terms = SessionTerms::of(&self.params, &self.charges, hours, *warm_up, bars_of);
+                let open = self.open_terms();
+                let is_flat = self.is_flat(now).await;
+                let opening = self.reload.opening(hours.day, *warm_up, bars_of, is_flat);
+                if let Some(settings) = opening.settings {
+                    self.apply_settings(now, settings, open).await;
+                }
+                let params = self.reload.params();
+                let terms = SessionTerms::of(params, &self.charges, hours, *warm_up, bars_of, opening.goes_on);
                 self.open_session(now, terms).await;
                 if !warm_up {
                     self.reconciler.open_session(now.at);
@@ -267,6 +298,7 @@ impl Stages for Mailboxes {
             Event::Listed { instrument } => self.list(now, instrument).await,
             Event::SessionClosed { .. } => {
                 self.reconciler.close_session(now.at);
+                self.reload.session_closed();
                 self.wake_signals = ask(&self.signal_engine, Stage::SignalEngine, signals::CloseSignals { now }).await;
             }
             _ => {}
@@ -297,8 +329,20 @@ impl Stages for Mailboxes {
         self.risk(risk::TimedExits { now }).await
     }
 
-    async fn operator(&mut self, now: Stamp, command: OperatorCommand) -> RiskActions {
-        self.risk(risk::Obey { now, command }).await
+    async fn judgements_due(&mut self, now: Stamp) -> SmallVec<[InstrumentId; 4]> {
+        self.risk(risk::JudgementsDue { now }).await
+    }
+
+    async fn operator(&mut self, now: Stamp, command: &OperatorCommand) -> (OperatorAnswer, RiskActions) {
+        self.risk(risk::Obey { now, command: command.clone() }).await
+    }
+
+    async fn configure(&mut self, now: Stamp, params: &StrategyParams) -> Vec<ConfigChange> {
+        let is_flat = self.is_flat(now).await;
+        let (changes, settings) = self.reload.configure(params, is_flat);
+        let open = self.open_terms();
+        self.apply_settings(now, settings, open).await;
+        changes
     }
 
     async fn act(&mut self, now: Stamp, action: RiskAction) -> Commands {
@@ -309,7 +353,7 @@ impl Stages for Mailboxes {
         self.orders(orders::FollowQuote { now, instrument, quote: *quote }).await
     }
 
-    async fn order_timers(&mut self, now: Stamp) -> Commands {
+    async fn order_timers(&mut self, now: Stamp) -> Outcome {
         self.orders(orders::OrderTimers { now }).await
     }
 
@@ -320,7 +364,9 @@ impl Stages for Mailboxes {
     async fn reconcile(&mut self, now: Stamp, said: Option<&BrokerEvent>) -> Reconciled {
         let Some(said) = said else { return self.reconciler.on_timer(now.at) };
         let owned = match said {
-            BrokerEvent::Positions { .. } => ask(&self.order_manager, Stage::OrderManager, orders::GetOwned { now }).await,
+            BrokerEvent::Positions { .. } => {
+                ask(&self.order_manager, Stage::OrderManager, orders::GetOwned { now }).await
+            }
             _ => Owned::new(),
         };
         self.reconciler.hear(now.at, said, &owned)
@@ -341,6 +387,7 @@ impl Stages for Mailboxes {
         let answer = ask(&self.signal_engine, Stage::SignalEngine, signals::CloseBars { now, underlying }).await;
         self.has_primary = answer.has_primary;
         self.wake_signals = answer.wake_at;
+        self.reload.bars_closed(!answer.bars.is_empty());
         answer.bars
     }
 
@@ -480,7 +527,11 @@ impl Stages for Mailboxes {
     ) -> Option<ExitNote> {
         let question = orders::GetExitNote { now, change: *change, excursion };
         let note = ask(&self.order_manager, Stage::OrderManager, question).await?;
+        let question = orders::GetPlan { now, position: note.position.id };
+        let plan = ask(&self.order_manager, Stage::OrderManager, question).await?;
+        let question = risk::GetExitTag { now, reason: note.reason, plan };
+        let tag = ask(&self.risk_manager, Stage::RiskManager, question).await;
         let index = self.index_level(note.position.signal.underlying).await;
-        Some(ExitNote { index, ..*note })
+        Some(ExitNote { index, tag, ..*note })
     }
 }

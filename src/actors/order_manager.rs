@@ -9,7 +9,7 @@ use scalper_decide::order_manager::{Commands, OrderManager, Outcome, PositionCha
 use scalper_decide::params::OrderParams;
 use scalper_decide::pipeline::EntryPrices;
 use scalper_decide::reconciler::Owned;
-use scalper_decide::risk_manager::{Excursion, RiskAction, RiskApproved};
+use scalper_decide::risk_manager::{EntryPlan, Excursion, RiskAction, RiskApproved};
 use scalper_decide::stages::changes::{self, Changed};
 use scalper_decide::stages::entries::{self, OrderFacts};
 use scalper_decide::stages::{SessionTerms, session};
@@ -52,10 +52,19 @@ questions! { OrderManagerActor:
         me.timed(commands)
     };
     /// What is due by time.
-    OrderTimers {} -> Timed<Commands> = |me, ask| {
-        let commands = me.orders.on_timer(ask.now);
-        me.timed(commands)
+    OrderTimers {} -> Timed<Outcome> = |me, ask| {
+        let outcome = me.orders.on_timer(ask.now);
+        me.timed(outcome)
     };
+    /// New settings.
+    ConfigureOrders { params: OrderParams } -> Timed<()> = |me, ask| {
+        me.orders.configure(ask.params);
+        me.timed(())
+    };
+    /// Whether nothing is held or under way.
+    IsFlat {} -> bool = |me, ask| me.orders.is_flat();
+    /// What the risk manager approved of a position.
+    GetPlan { position: PositionId } -> Option<EntryPlan> = |me, ask| me.orders.entry(ask.position).map(|e| e.plan);
     /// Takes a report in.
     ApplyReport { event: OrderEvent } -> Timed<Result<Outcome, IllegalTransition>> = |me, ask| {
         let outcome = me.orders.apply(ask.now, &ask.event);

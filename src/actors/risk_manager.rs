@@ -4,17 +4,20 @@ use std::sync::Arc;
 
 use scalper_decide::capital_allocator::CapitalHold;
 use scalper_decide::chain_analyzer::StrikePick;
-use scalper_decide::domain::event::OperatorCommand;
-use scalper_decide::domain::{Instant, InstrumentId, OptionContract, PositionId, Premium, SignalId, Underlying};
+use scalper_decide::domain::operator::{OperatorAnswer, OperatorCommand};
+use scalper_decide::domain::{
+    ExitReason, Instant, InstrumentId, OptionContract, PositionId, Premium, SignalId, Underlying,
+};
 use scalper_decide::entry_guard::Guarded;
 use scalper_decide::order_manager::PositionChange;
 use scalper_decide::params::RiskParams;
 use scalper_decide::risk_manager::{EntryPlan, RiskActions, RiskApproved, RiskManager, RiskRefusal, StopPreview};
+use scalper_decide::stages::SessionTerms;
 use scalper_decide::stages::changes::{self, Changed, Reaction};
 use scalper_decide::stages::entries::{self, RiskFacts};
 use scalper_decide::stages::session::OpeningCapital;
-use scalper_decide::stages::{SessionTerms, operator};
 use scalper_decide::tick_cache::Quote;
+use smallvec::SmallVec;
 
 use super::mailboxes::Timed;
 use super::pulse::Beating;
@@ -62,11 +65,24 @@ questions! { RiskManagerActor:
         let actions = me.risk.on_timer(ask.now);
         me.timed(actions)
     };
-    /// A person's command.
-    Obey { command: OperatorCommand } -> Timed<RiskActions> = |me, ask| {
-        let actions = operator::obey(&mut me.risk, ask.command);
-        me.timed(actions)
+    /// Contracts to judge again although no tick came.
+    JudgementsDue {} -> Timed<SmallVec<[InstrumentId; 4]>> = |me, ask| {
+        let due = me.risk.judgements_due(ask.now.at);
+        me.timed(due)
     };
+    /// A person's command.
+    Obey { command: OperatorCommand } -> Timed<(OperatorAnswer, RiskActions)> = |me, ask| {
+        let answer = me.risk.operate(&ask.command);
+        me.timed(answer)
+    };
+    /// New settings.
+    ConfigureRisk { params: RiskParams } -> Timed<()> = |me, ask| {
+        me.risk.configure(ask.params);
+        me.timed(())
+    };
+    /// The tag of an exit, with the figures it was configured with.
+    GetExitTag { reason: Option<ExitReason>, plan: EntryPlan } -> Option<String>
+        = |me, ask| changes::exit_tag(&me.risk, ask.reason, &ask.plan);
     /// The stop an entry would get.
     Preview { contract: OptionContract, expires_at: Instant, entry_limit: Premium } -> StopPreview
         = |me, ask| me.risk.preview(ask.now.at, &ask.contract, ask.expires_at, ask.entry_limit);

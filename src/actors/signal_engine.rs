@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use scalper_decide::domain::{Instant, Tick, Underlying};
 use scalper_decide::params::StrategyParams;
 use scalper_decide::signal_engine::{ClosedBars, NoSignal, Signal};
-use scalper_decide::stages::{IvSeeds, SessionTerms, Signals};
+use scalper_decide::stages::{IvSeeds, NewSettings, SessionTerms, Signals};
 
 use super::pulse::Beating;
 use super::shell::{decider, questions};
@@ -44,6 +44,11 @@ questions! { SignalEngineActor:
     /// A session opens.
     OpenSignals { terms: Arc<SessionTerms> } -> Option<Instant> = |me, ask| {
         me.signals.open_session(&ask.terms);
+        me.signals.wake_at()
+    };
+    /// New settings; `open` is the session under way.
+    ConfigureSignals { settings: Arc<NewSettings>, open: Option<Arc<SessionTerms>> } -> Option<Instant> = |me, ask| {
+        me.signals.configure(&ask.settings, ask.open.as_deref());
         me.signals.wake_at()
     };
     /// A session ends.

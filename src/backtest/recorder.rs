@@ -177,7 +177,12 @@ impl Recorder {
             }
             JournalEntry::Exit { note, .. } => self.exit(*note),
             // A backtest has no broker to find fault with.
-            JournalEntry::Command { .. } | JournalEntry::Change { .. } | JournalEntry::Finding { .. } => {}
+            JournalEntry::Command { .. }
+            | JournalEntry::Change { .. }
+            | JournalEntry::Finding { .. }
+            | JournalEntry::Alarm { .. }
+            | JournalEntry::Operated { .. }
+            | JournalEntry::Configured { .. } => {}
         }
     }
 

@@ -6,6 +6,7 @@ mod demo;
 mod determinism;
 mod endings;
 mod lookahead;
+mod operator;
 mod ops_control;
 mod ops_http;
 mod parity;

@@ -39,13 +39,13 @@ async fn a_command_with_a_known_key_is_carried_out_once_and_answered_alike() {
         executed
     });
     let key = Uuid::new_v4();
-    let request = Request::Operate { key, command: OperatorCommand::FlattenAll };
+    let request = Request::Operate { key, command: OperatorCommand::Flatten { underlying: None } };
     let mut first = ControlClient::connect(&path).await.unwrap();
     let mut second = ControlClient::connect(&path).await.unwrap();
     let (a, b) = tokio::join!(first.ask(&request), second.ask(&request));
     let done = Response::Outcome { outcome: Outcome::Done { text: "run 1".to_owned() } };
     assert_eq!((a.unwrap(), b.unwrap()), (done.clone(), done));
-    let other = Request::Operate { key, command: OperatorCommand::Pause };
+    let other = Request::Operate { key, command: OperatorCommand::Halt };
     let refused = first.ask(&other).await.unwrap();
     assert!(
         matches!(refused, Response::Outcome { outcome: Outcome::Refused { ref code, .. } } if code == "KEY_REUSED")

@@ -4,26 +4,29 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use smallvec::SmallVec;
+
 use crate::capital_allocator::{CapitalAllocator, CapitalHold, CapitalRefusal};
 use crate::chain_analyzer::{self, NoStrike, StrikePick};
 use crate::decision_core::{Books, Core};
 use crate::domain::broker::{BrokerEvent, BrokerRead};
-use crate::domain::event::OperatorCommand;
+use crate::domain::operator::{OperatorAnswer, OperatorCommand};
 use crate::domain::order::IllegalTransition;
 use crate::domain::{
-    ChargeBook, Command, Event, IndexPrice, Instant, InstrumentId, InstrumentKind, OrderEvent, PositionId,
+    Age, ChargeBook, Command, Event, IndexPrice, Instant, InstrumentId, InstrumentKind, OrderEvent, PositionId,
     SessionCalendar, Stamp, Tick, Underlying, Universe,
 };
 use crate::entry_guard::{EntryGuard, EntryRefusal, Guarded};
 use crate::journal::{ExitNote, JournalEntry};
 use crate::order_manager::{Commands, OrderManager, Outcome, PositionChange};
 use crate::params::StrategyParams;
+use crate::params::change::{Circumstances, ConfigChange};
 use crate::pipeline::{self, EntryPrices, Halt, Stages};
 use crate::reconciler::{Owned, Reconciled, Reconciler, ReconcilerParams};
 use crate::risk_manager::{Excursion, RiskAction, RiskActions, RiskApproved, RiskManager, RiskRefusal};
 use crate::signal_engine::{ClosedBars, NoSignal, Signal};
 use crate::stages::entries::{self, EntryCase};
-use crate::stages::{IvSeeds, Ledger, Market, SessionTerms, Signals, changes, operator, session};
+use crate::stages::{IvSeeds, Ledger, Market, NewSettings, Reload, SessionTerms, Signals, changes, reload, session};
 use crate::tick_cache::{Quote, TickRefusal};
 
 /// Dated tables the core needs while it runs.
@@ -38,7 +41,7 @@ pub struct CoreTables {
 /// The decision core: all stages, wired by direct calls.
 #[derive(Debug)]
 pub struct Direct {
-    params: StrategyParams,
+    reload: Reload,
     charges: Arc<ChargeBook>,
     ledger: Ledger,
     market: Market,
@@ -67,7 +70,7 @@ impl Direct {
             orders: OrderManager::new(params.orders.clone()),
             reconciler: Reconciler::off(),
             terms: None,
-            params,
+            reload: Reload::new(params),
         }
     }
 
@@ -111,11 +114,33 @@ impl Direct {
         &self.signals
     }
 
+    /// Settings in force.
+    pub const fn params(&self) -> &StrategyParams {
+        self.reload.params()
+    }
+
+    /// What the engine is doing, as far as changes of settings are concerned.
+    pub fn circumstances(&self) -> Circumstances {
+        self.reload.circumstances(self.orders.is_flat())
+    }
+
+    /// Contracts held whose last quote is older than `limit`, or missing: somebody should ask for one (F-42).
+    pub fn stale_held(&self, now: Instant, limit: Age) -> Vec<InstrumentId> {
+        self.market.stale(now, limit, self.risk.held())
+    }
+
+    fn apply_but_signals(&mut self, settings: &NewSettings) {
+        reload::configure_capital(&mut self.allocator, settings);
+        self.guard.configure(settings.new.entry_guard.clone());
+        self.risk.configure(settings.new.risk.clone());
+        self.orders.configure(settings.new.orders.clone());
+    }
+
     fn open_session(&mut self, terms: SessionTerms) {
         self.market.open_session(&terms);
         self.signals.open_session(&terms);
         let opening = session::open_capital(&mut self.allocator, &terms);
-        self.guard.open_session();
+        self.guard.open_session(terms.hours.day);
         self.risk.open_session(terms.hours.clone(), opening.balance, opening.day_loss, terms.rates.clone());
         self.orders.open_session(&terms.hours, terms.rates.clone());
         self.terms = Some(terms);
@@ -218,13 +243,22 @@ impl Stages for Direct {
     }
 
     fn underlyings(&self) -> &[Underlying] {
-        &self.params.indices
+        &self.reload.params().indices
     }
 
     async fn open(&mut self, now: Stamp, event: &Event) {
         match event {
             Event::SessionOpened { hours, warm_up, bars_of } => {
-                self.open_session(SessionTerms::of(&self.params, &self.charges, hours, *warm_up, bars_of));
+                let was_open = self.reload.is_open();
+                let opening = self.reload.opening(hours.day, *warm_up, bars_of, self.orders.is_flat());
+                if let Some(settings) = &opening.settings {
+                    let open = self.terms.as_ref().filter(|_| was_open);
+                    self.signals.configure(settings, open);
+                    self.apply_but_signals(settings);
+                }
+                let params = self.reload.params();
+                let terms = SessionTerms::of(params, &self.charges, hours, *warm_up, bars_of, opening.goes_on);
+                self.open_session(terms);
                 if !warm_up {
                     self.reconciler.open_session(now.at);
                 }
@@ -240,6 +274,7 @@ impl Stages for Direct {
             }
             Event::SessionClosed { .. } => {
                 self.reconciler.close_session(now.at);
+                self.reload.session_closed();
                 self.signals.close_session();
             }
             _ => {}
@@ -268,8 +303,20 @@ impl Stages for Direct {
         self.risk.on_timer(now)
     }
 
-    async fn operator(&mut self, _: Stamp, command: OperatorCommand) -> RiskActions {
-        operator::obey(&mut self.risk, command)
+    async fn judgements_due(&mut self, now: Stamp) -> SmallVec<[InstrumentId; 4]> {
+        self.risk.judgements_due(now.at)
+    }
+
+    async fn operator(&mut self, _: Stamp, command: &OperatorCommand) -> (OperatorAnswer, RiskActions) {
+        self.risk.operate(command)
+    }
+
+    async fn configure(&mut self, _: Stamp, params: &StrategyParams) -> Vec<ConfigChange> {
+        let (changes, settings) = self.reload.configure(params, self.orders.is_flat());
+        let open = self.terms.as_ref().filter(|_| self.reload.is_open());
+        self.signals.configure(&settings, open);
+        self.apply_but_signals(&settings);
+        changes
     }
 
     async fn act(&mut self, now: Stamp, action: RiskAction) -> Commands {
@@ -280,7 +327,7 @@ impl Stages for Direct {
         self.orders.on_quote(now, instrument, quote)
     }
 
-    async fn order_timers(&mut self, now: Stamp) -> Commands {
+    async fn order_timers(&mut self, now: Stamp) -> Outcome {
         self.orders.on_timer(now)
     }
 
@@ -307,7 +354,9 @@ impl Stages for Direct {
     }
 
     async fn close_bars(&mut self, now: Stamp, underlying: Underlying) -> ClosedBars {
-        self.signals.close_bars(now, underlying)
+        let bars = self.signals.close_bars(now, underlying);
+        self.reload.bars_closed(!bars.is_empty());
+        bars
     }
 
     fn has_primary(&self, underlying: Underlying, bars: &ClosedBars) -> bool {
@@ -316,7 +365,7 @@ impl Stages for Direct {
 
     async fn sample_iv(&mut self, now: Stamp, underlying: Underlying) {
         let Some(chain) = self.market.sampled_chain(underlying) else { return };
-        if let Some(iv) = chain_analyzer::atm_iv(&self.params.chain, now, &chain) {
+        if let Some(iv) = chain_analyzer::atm_iv(&self.reload.params().chain, now, &chain) {
             self.signals.sample_iv(underlying, chain.day, iv);
         }
     }
@@ -329,9 +378,9 @@ impl Stages for Direct {
     async fn pick_strike(&mut self, now: Stamp, signal: &Signal) -> Result<(StrikePick, Instant), NoStrike> {
         let underlying = signal.id.underlying;
         let listed = self.market.listed_expiries(underlying);
-        let expiry = entries::choose_expiry(&self.params.chain, now, &listed)?;
+        let expiry = entries::choose_expiry(&self.reload.params().chain, now, &listed)?;
         let chain = self.market.chain(underlying, expiry);
-        let pick = chain_analyzer::rank(&self.params.chain, now, signal.id.direction, &chain)?;
+        let pick = chain_analyzer::rank(&self.reload.params().chain, now, signal.id.direction, &chain)?;
         Ok((pick, expiry.1))
     }
 
@@ -408,7 +457,9 @@ impl Stages for Direct {
 
     async fn exit_note(&mut self, _: Stamp, change: &PositionChange, excursion: Option<Excursion>) -> Option<ExitNote> {
         let note = changes::exit_note(&self.orders, change, excursion)?;
+        let plan = self.orders.entry(note.position.id)?.plan;
+        let tag = changes::exit_tag(&self.risk, note.reason, &plan);
         let index = self.market.index_level(note.position.signal.underlying);
-        Some(ExitNote { index, ..note })
+        Some(ExitNote { index, tag, ..note })
     }
 }

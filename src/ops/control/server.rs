@@ -173,7 +173,7 @@ async fn answer(request: Request, engine: &EngineHandle, remembered: &Mutex<Reme
         Request::Status | Request::Watch => {
             return Response::Status { status: Box::new((*engine.status()).clone()) };
         }
-        Request::Operate { key, command } => match remembered.lock().await.slot(key, command) {
+        Request::Operate { key, command } => match remembered.lock().await.slot(key, command.clone()) {
             Err(refused) => refused,
             Ok(slot) => {
                 let mut known = slot.lock().await;

@@ -2,26 +2,12 @@
 //! the one fact that crosses is in the risk manager's answer.
 
 use crate::capital_allocator::CapitalAllocator;
-use crate::domain::{HoldId, IndexPrice, InstrumentId, OptionContract, PositionId, Qty, SignalId, Stamp};
+use crate::domain::{ExitReason, HoldId, IndexPrice, InstrumentId, OptionContract, PositionId, Qty, SignalId, Stamp};
 use crate::entry_guard::EntryGuard;
 use crate::journal::ExitNote;
 use crate::order_manager::{OrderManager, PositionChange};
 use crate::reconciler::Owned;
-use crate::risk_manager::{Excursion, RiskAction, RiskActions, RiskManager};
-
-impl PositionChange {
-    /// The position it is about.
-    pub const fn position(&self) -> PositionId {
-        let (PositionChange::Bought { position, .. }
-        | PositionChange::EntryDone { position }
-        | PositionChange::Sold { position, .. }
-        | PositionChange::Closed { position, .. }
-        | PositionChange::Abandoned { position }
-        | PositionChange::Unprotected { position }
-        | PositionChange::Unresolved { position, .. }) = self;
-        *position
-    }
-}
+use crate::risk_manager::{EntryPlan, Excursion, RiskAction, RiskActions, RiskManager};
 
 /// Whose position changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +60,9 @@ pub fn account(allocator: &mut CapitalAllocator, whose: &Changed, change: &Posit
         PositionChange::Sold { cost_basis, proceeds, charges, .. } => {
             allocator.sold(whose.hold, *cost_basis, *proceeds, *charges);
         }
+        PositionChange::Repriced { amount, basis, charges, .. } => {
+            allocator.repriced(whose.hold, *amount, *basis, *charges);
+        }
         PositionChange::Abandoned { .. } => allocator.release(whose.hold),
         PositionChange::Unresolved { cost_basis, .. } => allocator.written_off(whose.hold, *cost_basis),
         PositionChange::Closed { .. } | PositionChange::Unprotected { .. } => {}
@@ -100,6 +89,11 @@ pub fn react(risk: &mut RiskManager, now: Stamp, whose: &Changed, change: &Posit
             risk.sold(position, *owned);
             reaction.actions = risk.judge();
         }
+        PositionChange::Repriced { amount, basis, average, charges, .. } => {
+            risk.book(underlying, *amount + *basis - *charges);
+            let protect = risk.repriced(position, *average);
+            reaction.actions = protect.into_iter().chain(risk.judge()).collect();
+        }
         PositionChange::Closed { net, .. } => reaction.excursion = risk.closed(now.at, position, Some(*net)),
         PositionChange::Abandoned { .. } | PositionChange::Unresolved { .. } => {
             reaction.excursion = risk.closed(now.at, position, None);
@@ -123,8 +117,13 @@ pub fn remember(guard: &mut EntryGuard, now: Stamp, whose: &Changed, change: &Po
     }
 }
 
+/// The risk manager's part of an exit note: the tag of the reason, with the figures it was configured with.
+pub fn exit_tag(risk: &RiskManager, reason: Option<ExitReason>, plan: &EntryPlan) -> Option<String> {
+    reason.map(|reason| risk.exit_tag(reason, plan))
+}
+
 /// The books of a position that has just ended; `None` when this change ends none. The index level is added by whoever
-/// knows it.
+/// knows it, the tag by the risk manager.
 pub fn exit_note(orders: &OrderManager, change: &PositionChange, excursion: Option<Excursion>) -> Option<ExitNote> {
     let (position, reason, unresolved, wanted) = match change {
         PositionChange::Closed { position, reason, .. } => (position, Some(*reason), Qty::ZERO, None),
@@ -133,5 +132,5 @@ pub fn exit_note(orders: &OrderManager, change: &PositionChange, excursion: Opti
         _ => return None,
     };
     let position = orders.position(*position)?.clone();
-    Some(ExitNote { position, reason, excursion, index: None::<IndexPrice>, unresolved, wanted })
+    Some(ExitNote { position, reason, excursion, index: None::<IndexPrice>, unresolved, wanted, tag: None })
 }

@@ -5,11 +5,12 @@ pub mod changes;
 pub mod entries;
 pub mod ledger;
 pub mod market;
-pub mod operator;
+pub mod reload;
 pub mod session;
 pub mod signals;
 
 pub use ledger::Ledger;
 pub use market::Market;
+pub use reload::{NewSettings, Reload};
 pub use session::SessionTerms;
 pub use signals::{IvSeeds, Signals};

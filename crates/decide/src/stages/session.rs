@@ -17,6 +17,8 @@ pub struct SessionTerms {
     pub warm_up: bool,
     /// Indices of which only bars were recorded, with the length of those bars.
     pub bars_of: BTreeMap<Underlying, Age>,
+    /// The day is under way already (a restart opens it again): its prices and bars stay.
+    pub goes_on: bool,
     /// Charges of the indices that can be traded today.
     pub rates: BTreeMap<Underlying, ChargeRates>,
     /// Indices that cannot be traded today because a dated table has no answer, with the reason.
@@ -31,6 +33,7 @@ impl SessionTerms {
         hours: &SessionHours,
         warm_up: bool,
         bars_of: &BTreeMap<Underlying, Age>,
+        goes_on: bool,
     ) -> SessionTerms {
         let mut hours = hours.clone();
         if let Some(wanted) = &params.risk.cutoffs {
@@ -48,7 +51,7 @@ impl SessionTerms {
                 }
             }
         }
-        SessionTerms { hours, warm_up, bars_of: bars_of.clone(), rates, missing_rates }
+        SessionTerms { hours, warm_up, bars_of: bars_of.clone(), goes_on, rates, missing_rates }
     }
 
     /// Charges of a one-lot-independent round trip: two orders' flat fees with their tax, for sizing. Zero where the

@@ -8,6 +8,7 @@ use crate::domain::{Age, Instant, Stamp, Tick, Underlying};
 use crate::params::StrategyParams;
 use crate::signal_engine::{ClosedBars, IvHistory, NoSignal, Signal, SignalEngine};
 
+use super::reload::NewSettings;
 use super::session::SessionTerms;
 
 /// Most that a feed packet may lie behind its exchange time.
@@ -23,6 +24,7 @@ pub struct Signals {
     engine_of: [Option<usize>; Underlying::ALL.len()],
     /// From here on the index is not driven by continuous trades.
     index_quiet_from: Instant,
+    seeds: IvSeeds,
 }
 
 impl Signals {
@@ -39,7 +41,7 @@ impl Signals {
                 SignalEngine::new(*u, params.signal_of(*u).clone(), iv)
             })
             .collect();
-        Signals { engines, engine_of, index_quiet_from: Instant::MAX }
+        Signals { engines, engine_of, index_quiet_from: Instant::MAX, seeds: iv_history.clone() }
     }
 
     /// The engines, in order of the configured indices.
@@ -53,11 +55,33 @@ impl Signals {
 
     /// Opens a day.
     pub fn open_session(&mut self, terms: &SessionTerms) {
-        for engine in &mut self.engines {
+        for engine in self.engines.iter_mut().filter(|_| !terms.goes_on) {
             let recorded = terms.bars_of.get(&engine.underlying()).copied();
             engine.open_session(terms.hours.clone(), terms.warm_up, recorded);
         }
         self.index_quiet_from = terms.hours.at(terms.hours.index_continuous_close);
+    }
+
+    /// Takes new settings. Engines whose settings changed start without bars; `open` is the session under way.
+    pub fn configure(&mut self, settings: &NewSettings, open: Option<&SessionTerms>) {
+        let NewSettings { old, new } = settings;
+        let mut known: BTreeMap<Underlying, SignalEngine> =
+            std::mem::take(&mut self.engines).into_iter().map(|e| (e.underlying(), e)).collect();
+        self.engine_of = [None; Underlying::ALL.len()];
+        for (i, underlying) in new.indices.iter().enumerate() {
+            self.engine_of[underlying.index()] = Some(i);
+            let is_same = old.indices.contains(underlying) && old.signal_of(*underlying) == new.signal_of(*underlying);
+            let engine = known.remove(underlying).filter(|_| is_same).unwrap_or_else(|| {
+                let iv = IvHistory::seeded(self.seeds.get(underlying).into_iter().flatten().copied());
+                let mut engine = SignalEngine::new(*underlying, new.signal_of(*underlying).clone(), iv);
+                if let Some(terms) = open {
+                    let recorded = terms.bars_of.get(underlying).copied();
+                    engine.open_session(terms.hours.clone(), terms.warm_up, recorded);
+                }
+                engine
+            });
+            self.engines.push(engine);
+        }
     }
 
     /// Ends a day.
