@@ -127,33 +127,39 @@ struct Replayed {
     recorder: Recorder,
 }
 
-/// One replay under one fill model.
-fn replay<W: Wiring>(
-    wiring: &W,
-    request: &BacktestRequest,
-    feed: &dyn TickFeed,
-    tables: &Tables,
-    days: &[PlannedDay],
-    model: FillModelKind,
-    keep: Keep,
-    ticks_done: &AtomicU64,
-) -> anyhow::Result<Replayed> {
-    let core_tables =
-        CoreTables { calendar: Arc::new(tables.calendar.clone()), charges: Arc::new(tables.charges.clone()) };
-    let (core, driver) = wiring.build(&request.params, core_tables);
-    let venue = VenueSim::new(FillModel::named(model));
-    let planned = days.iter().filter(|d| !d.warm_up).count();
-    let recorder = Recorder::new(keep, planned, request.params.capital.opening_balance.unwrap_or(Money::ZERO));
-    let mut progress = |ticks: u64| {
-        ticks_done.fetch_add(ticks, Ordering::Relaxed);
-    };
-    let mut replay = Replay::new(core, venue, recorder, feed, &mut progress);
-    for day in days {
-        replay.day(&driver, &day.hours, day.warm_up)?;
+/// What all replays of a backtest share.
+struct Plan<'a, W> {
+    wiring: &'a W,
+    request: &'a BacktestRequest,
+    feed: &'a dyn TickFeed,
+    tables: &'a Tables,
+    days: &'a [PlannedDay],
+    ticks_done: &'a AtomicU64,
+}
+
+impl<W: Wiring> Plan<'_, W> {
+    /// One replay under one fill model.
+    fn replay(&self, model: FillModelKind, keep: Keep) -> anyhow::Result<Replayed> {
+        let core_tables = CoreTables {
+            calendar: Arc::new(self.tables.calendar.clone()),
+            charges: Arc::new(self.tables.charges.clone()),
+        };
+        let params = &self.request.params;
+        let (core, driver) = self.wiring.build(params, core_tables);
+        let venue = VenueSim::new(FillModel::named(model));
+        let planned = self.days.iter().filter(|d| !d.warm_up).count();
+        let recorder = Recorder::new(keep, planned, params.capital.opening_balance.unwrap_or(Money::ZERO));
+        let mut progress = |ticks: u64| {
+            self.ticks_done.fetch_add(ticks, Ordering::Relaxed);
+        };
+        let mut replay = Replay::new(core, venue, recorder, self.feed, &mut progress);
+        for day in self.days {
+            replay.day(&driver, &day.hours, day.warm_up)?;
+        }
+        let (core, books, mut recorder) = replay.finish(&driver);
+        recorder.finish();
+        Ok(Replayed { digest: core.digest(), books, recorder })
     }
-    let (core, books, mut recorder) = replay.finish(&driver);
-    recorder.finish();
-    Ok(Replayed { digest: core.digest(), books, recorder })
 }
 
 /// Runs a backtest. `ticks_done` counts ticks over all replays, for progress.
@@ -195,12 +201,13 @@ pub fn run_wired<W: Wiring>(
     let others: Vec<FillModelKind> =
         FillModelKind::ALL.into_iter().filter(|m| request.all_fill_models && *m != request.headline).collect();
     let shown = if request.keep_everything { Keep::Everything } else { Keep::Shown };
-    let one = |model, keep| replay(wiring, request, feed, tables, &days, model, keep, ticks_done);
+    let plan = Plan { wiring, request, feed, tables, days: &days, ticks_done };
     // Two threads: the headline beside the other three, one after the other.
     let (headline, rest) = std::thread::scope(|scope| {
-        let rest = scope
-            .spawn(|| others.iter().map(|m| one(*m, Keep::Nothing).map(|r| (*m, r))).collect::<Result<Vec<_>, _>>());
-        let headline = one(request.headline, shown);
+        let rest = scope.spawn(|| {
+            others.iter().map(|m| plan.replay(*m, Keep::Nothing).map(|r| (*m, r))).collect::<Result<Vec<_>, _>>()
+        });
+        let headline = plan.replay(request.headline, shown);
         (headline, rest.join().expect("a replay thread does not panic"))
     });
     let Replayed { digest, books, recorder } = headline?;
