@@ -57,6 +57,11 @@ pub(super) struct Strangers {
 impl Strangers {
     pub(super) const EMPTY: Strangers = Strangers { orders: BTreeMap::new(), trades: BTreeMap::new() };
 
+    /// Orders known to be of others.
+    pub(super) fn count(&self) -> usize {
+        self.orders.values().filter(|stranger| stranger.claim == Claim::Foreign).count()
+    }
+
     /// Takes a row in; `true` when executions of it are news. What is known moves forward only (D3).
     pub(super) fn row(&mut self, row: &OrderRow, claim: Claim) -> bool {
         let Some(known) = self.orders.get_mut(&row.broker_id) else {

@@ -92,6 +92,23 @@ impl Reconciler {
         self.params.is_some()
     }
 
+    /// Whether all three books have been read since the start or the last reconnect; always true where there is no
+    /// broker.
+    pub const fn is_reconciled(&self) -> bool {
+        self.params.is_none() || (self.in_session && self.round_from.is_none())
+    }
+
+    /// When the oldest of the three books' last clean reads was asked for.
+    pub fn reconciled_at(&self) -> Option<Instant> {
+        let asked: Option<Vec<Instant>> = ROUND.iter().map(|read| self.reads.last_clean(*read)).collect();
+        asked?.into_iter().min()
+    }
+
+    /// Orders of the account that are not ours.
+    pub fn foreign_orders(&self) -> usize {
+        self.strangers.count()
+    }
+
     /// Learns which contract a slot stands for.
     pub fn list(&mut self, id: InstrumentId, instrument: &Instrument) {
         if self.is_on() {

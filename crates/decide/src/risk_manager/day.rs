@@ -144,6 +144,16 @@ impl DayBook {
         }
     }
 
+    /// Balance the day began with, when known.
+    pub const fn opening_balance(&self) -> Option<Money> {
+        self.opening_balance
+    }
+
+    /// Loss of the account at which the breaker trips, as a positive amount, when there is a limit.
+    pub const fn loss_limit(&self) -> Option<Money> {
+        self.loss_limit
+    }
+
     /// Takes over an opening balance that could not be learned when the day opened; a known one stays (F-25).
     pub fn learn_opening(&mut self, params: &RiskParams, opening_balance: Option<Money>, band: Option<Bps>) {
         if self.opening_balance.is_none() {

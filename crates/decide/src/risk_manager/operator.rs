@@ -30,6 +30,13 @@ impl OperatorGate {
         }
     }
 
+    /// Every door that is closed, in words.
+    pub fn closed(&self) -> Vec<String> {
+        let whole = [(self.halted, "halted"), (self.reduce_only, "reduce only")];
+        let whole = whole.into_iter().filter(|(is_closed, _)| *is_closed).map(|(_, word)| word.to_owned());
+        whole.chain(self.paused.iter().map(|underlying| format!("{underlying} paused"))).collect()
+    }
+
     pub(super) fn new_day(&mut self) {
         self.requests.clear();
     }
