@@ -95,7 +95,7 @@ impl Shared {
     /// it was under way (B1). Every attempt has its own grant.
     async fn read(&self, call: Call) -> Result<Body, Fault> {
         let mut waits = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(200))
+            .with_min_delay(self.transport.first_wait())
             .with_max_delay(Duration::from_secs(2))
             .with_max_times(2)
             .with_jitter()
@@ -240,3 +240,7 @@ impl<M> Client<M> {
         &self.shared.transport
     }
 }
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;
