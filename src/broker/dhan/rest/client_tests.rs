@@ -300,20 +300,21 @@ async fn a_redirect_is_not_followed() {
 
 #[tokio::test]
 async fn answers_that_prove_nothing_are_unknown_and_refusals_are_refused() {
-    let table: [(u16, &str, &dyn Fn(&Answer) -> bool); 9] = [
-        (200, "", &|a| matches!(a, Answer::Unknown { .. })),
-        (202, "", &|a| matches!(a, Answer::Unknown { .. })),
-        (200, "{}", &|a| matches!(a, Answer::Unknown { .. })),
-        (200, "<html></html>", &|a| matches!(a, Answer::Unknown { .. })),
-        (200, r#"{"orderStatus":"TRADED"}"#, &|a| matches!(a, Answer::Unknown { .. })),
-        (500, r#"{"errorCode":"DH-908"}"#, &|a| matches!(a, Answer::Unknown { .. })),
-        (400, r#"{"errorCode":"DH-906","errorMessage":"Market is Closed!"}"#, &|a| {
+    type Expected = fn(&Answer) -> bool;
+    let table: [(u16, &str, Expected); 9] = [
+        (200, "", |a| matches!(a, Answer::Unknown { .. })),
+        (202, "", |a| matches!(a, Answer::Unknown { .. })),
+        (200, "{}", |a| matches!(a, Answer::Unknown { .. })),
+        (200, "<html></html>", |a| matches!(a, Answer::Unknown { .. })),
+        (200, r#"{"orderStatus":"TRADED"}"#, |a| matches!(a, Answer::Unknown { .. })),
+        (500, r#"{"errorCode":"DH-908"}"#, |a| matches!(a, Answer::Unknown { .. })),
+        (400, r#"{"errorCode":"DH-906","errorMessage":"Market is Closed!"}"#, |a| {
             *a == Answer::Refused { refusal: VenueRefusal::MarketClosed }
         }),
-        (429, r#"{"errorCode":"DH-904"}"#, &|a| {
+        (429, r#"{"errorCode":"DH-904"}"#, |a| {
             *a == Answer::Refused { refusal: VenueRefusal::Other(RATE_LIMITED.into()) }
         }),
-        (401, r#"{"errorCode":"DH-901"}"#, &|a| matches!(a, Answer::NotSent { .. })),
+        (401, r#"{"errorCode":"DH-901"}"#, |a| matches!(a, Answer::NotSent { .. })),
     ];
     for (status, body, expected) in table {
         let (at, seen) = always(http(status, body));
@@ -508,6 +509,7 @@ async fn the_token_is_in_no_error_answer_debug_text_or_log_line() {
         use base64::Engine as _;
         base64::engine::general_purpose::STANDARD.encode(t)
     };
+    let percent = |t: &str| t.bytes().map(|b| format!("%{b:02X}")).collect();
     let servers = [
         echo(200, html),
         echo(400, html),
@@ -517,6 +519,7 @@ async fn the_token_is_in_no_error_answer_debug_text_or_log_line() {
         echo(503, trading),
         echo(200, encoded),
         echo(403, encoded),
+        echo(400, percent),
         TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap(),
         serve(|_, _| false).0,
     ];
@@ -530,6 +533,10 @@ async fn the_token_is_in_no_error_answer_debug_text_or_log_line() {
     }
     let found = super::super::token::CheckedToken::new("1000000001", TOKEN.into()).unwrap();
     shown.push(format!("{found:?} {:?}", who()));
+    // The signature alone, which no pattern would know.
+    let part = TOKEN.rsplit('.').next().unwrap();
+    let (at, _) = always(http(400, &format!(r#"{{"errorCode":"DH-905","errorMessage":"signature {part}"}}"#)));
+    shown.push(format!("{:?}", client(at).orders_at_simulator().place(order()).await));
     shown.push(String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned());
     let all = shown.join("\n");
     assert!(all.contains("[token]"), "the echo was there to be hidden");

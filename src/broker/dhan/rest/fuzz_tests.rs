@@ -193,7 +193,7 @@ fn read_everything(http: u16, bytes: &[u8]) {
     }
     if let Some(quoted) = quotes::read::<QuoteEntry>(json.clone()) {
         for ((segment, id), entry) in quoted {
-            drop(entry.snapshot(segment, id));
+            assert_eq!(entry.snapshot(segment, id).segment, segment);
         }
     }
     if let Ok(candles) = serde_json::from_value::<Candles>(json.clone())
