@@ -90,6 +90,27 @@ impl Fault {
         }
     }
 
+    /// The same with every text of the broker changed, to take secrets out.
+    #[must_use]
+    pub fn map_text(mut self, change: impl Fn(&str) -> String) -> Fault {
+        match &mut self {
+            Fault::Refused { refusal, said } => {
+                if let VenueRefusal::Other(text) = refusal {
+                    *text = change(text);
+                }
+                said.text = change(&said.text);
+            }
+            Fault::NoData(said)
+            | Fault::TokenDead(said)
+            | Fault::RateLimited(said)
+            | Fault::Fatal(said)
+            | Fault::RetryableRead(said)
+            | Fault::Unknown(said) => said.text = change(&said.text),
+            Fault::NotSent(why) => *why = change(why),
+        }
+        self
+    }
+
     /// What this means for a call that changes an order. Only the broker's own refusal proves that nothing happened;
     /// everything unclear is [`Answer::Unknown`].
     ///

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod exit;
 pub mod greeks;
 pub mod progress;
+pub mod token;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,8 @@ enum Verb {
     Config(config::ConfigArgs),
     /// Price options, or find their implied volatility and Greeks, for a CSV of cases.
     Greeks(greeks::GreeksArgs),
+    /// Set, renew and look at the broker's access token.
+    Token(token::TokenArgs),
 }
 
 /// Parses the arguments and runs the verb.
@@ -52,6 +55,7 @@ pub fn main() -> ExitCode {
         Verb::Data(args) => data::run(&args, import_context).map(|_| exit::Code::Ok),
         Verb::Config(args) => config::run(&args).map(|()| exit::Code::Ok),
         Verb::Greeks(args) => greeks::run_verb(&args),
+        Verb::Token(args) => token::run(&args),
     };
     exit::finish(result)
 }

@@ -1,6 +1,7 @@
 //! The one integration-test binary; each module is a group of scenarios.
 
 mod cli_bad_input;
+mod cli_token;
 mod cli_verbs;
 mod demo;
 mod determinism;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use reqwest::Method;
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 
@@ -82,7 +83,7 @@ impl Shared {
         if let Err(Fault::TokenDead(_)) = outcome {
             self.token_dead.notify_one();
         }
-        outcome
+        outcome.map_err(|fault| fault.map_text(|text| without(text, who)))
     }
 
     /// A call that changes something: one grant, one attempt, never another (B11).
@@ -95,7 +96,7 @@ impl Shared {
     /// it was under way (B1). Every attempt has its own grant.
     async fn read(&self, call: Call) -> Result<Body, Fault> {
         let mut waits = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(200))
+            .with_min_delay(self.transport.first_wait())
             .with_max_delay(Duration::from_secs(2))
             .with_max_times(2)
             .with_jitter()
@@ -120,6 +121,12 @@ impl Shared {
         let what = call.request.url.path().to_owned();
         self.read(call).await?.and_then(parse).ok_or_else(|| unreadable(&what))
     }
+}
+
+/// A text without any part of our token, should the broker repeat one (S28).
+fn without(text: &str, who: &Credentials) -> String {
+    let parts = who.token.expose_secret().split('.').filter(|part| part.len() >= 8);
+    parts.fold(text.to_owned(), |text, part| text.replace(part, "[token]"))
 }
 
 /// A 2xx answer that is not what the endpoint answers.
@@ -240,3 +247,7 @@ impl<M> Client<M> {
         &self.shared.transport
     }
 }
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

@@ -156,9 +156,9 @@ pub fn tidy(text: &str) -> String {
     out
 }
 
-/// Replaces every JWT, or base64 of one, in a word.
+/// Replaces every JWT in a word, also base64 or URL-encoded.
 fn without_tokens(word: &str) -> String {
-    const HEADS: [&str; 2] = ["eyJ", "ZXlK"];
+    const HEADS: [&str; 4] = ["eyJ", "ZXlK", "%65%79%4A", "%65%79%4a"];
     let mut out = String::new();
     let mut rest = word;
     while let Some(at) = HEADS.iter().filter_map(|head| rest.find(head)).min() {

@@ -102,13 +102,16 @@ fn whole(text: &str) -> Option<i64> {
     whole.parse().ok()
 }
 
+/// Every row of one contract; more than one means doubt.
+type SameContract = Vec<(u32, OptionContract)>;
+
 struct Loader<'a> {
     wanted: &'a [Underlying],
     day: NaiveDate,
     contracts: &'a ContractBook,
     indices: BTreeMap<Underlying, Vec<u32>>,
     futures: BTreeMap<(Underlying, NaiveDate), Vec<u32>>,
-    options: BTreeMap<(Underlying, NaiveDate, Strike, Right), Vec<(u32, OptionContract)>>,
+    options: BTreeMap<(Underlying, NaiveDate, Strike, Right), SameContract>,
     left_out: usize,
     complaints: Vec<String>,
 }

@@ -46,3 +46,8 @@ fn test_data(name: &str) -> Option<std::path::PathBuf> {
     eprintln!("SKIPPED: ../shared/data/{name} not present");
     None
 }
+
+#[cfg(test)]
+mod fuzz_tests;
+#[cfg(test)]
+mod samples_tests;

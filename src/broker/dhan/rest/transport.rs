@@ -11,7 +11,7 @@ use super::error::tidy;
 use crate::broker::dhan::credentials::Credentials;
 use crate::broker::fault::{Fault, Said};
 
-/// Bounds of one exchange.
+/// Bounds of one exchange, and of asking again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Name look-up, TCP and TLS. Shorter than `total`, so that a failure in here is known as such.
@@ -22,6 +22,8 @@ pub struct Limits {
     pub max_body: usize,
     /// Largest ratio of unpacked to packed size, above 64 KiB.
     pub max_ratio: usize,
+    /// Wait before a read is asked again; doubles each time, with jitter.
+    pub first_wait: Duration,
 }
 
 impl Default for Limits {
@@ -31,6 +33,7 @@ impl Default for Limits {
             total: Duration::from_secs(10),
             max_body: 2 * 1024 * 1024,
             max_ratio: 20,
+            first_wait: Duration::from_millis(200),
         }
     }
 }
@@ -61,6 +64,10 @@ pub(super) struct Transport {
 }
 
 impl Transport {
+    pub(super) const fn first_wait(&self) -> Duration {
+        self.limits.first_wait
+    }
+
     pub(super) fn new(limits: Limits) -> Result<Transport, String> {
         // Another part of the process may have installed it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
