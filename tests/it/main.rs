@@ -4,6 +4,7 @@ mod cli_bad_input;
 mod cli_verbs;
 mod demo;
 mod determinism;
+mod fuzz_sockets;
 mod lookahead;
 mod real_days;
 mod review;
