@@ -15,7 +15,7 @@ use secrecy::ExposeSecret;
 
 #[derive(Debug, PartialEq)]
 enum Seen {
-    Update(OrderUpdate),
+    Update(Box<OrderUpdate>),
     Unreadable(Option<String>),
     Link(bool),
     Anomaly(Anomaly),
@@ -40,7 +40,7 @@ async fn with_updates<F: Future<Output = ()>>(script: impl FnOnce(Bench) -> F) {
     let (tx, seen) = mpsc::unbounded_channel();
     let sink = move |event: OrderUpdateEvent<'_>| {
         let _ = tx.send(match event {
-            OrderUpdateEvent::Update { update, .. } => Seen::Update(update.clone()),
+            OrderUpdateEvent::Update { update, .. } => Seen::Update(Box::new(update.clone())),
             OrderUpdateEvent::Unreadable { order_no, .. } => Seen::Unreadable(order_no.map(str::to_owned)),
             OrderUpdateEvent::Link { up } => Seen::Link(up),
             OrderUpdateEvent::Anomaly { anomaly } => Seen::Anomaly(anomaly),
@@ -95,7 +95,7 @@ async fn acknowledgements_are_skipped_and_updates_of_every_casing_arrive_duplica
         for casing in [KeyCasing::Pascal, KeyCasing::Both, KeyCasing::Camel, KeyCasing::Camel] {
             let style = FrameStyle { casing, numbers_as_text: casing == KeyCasing::Both };
             server.send_text(&alert("Traded", 75).to_frame(style)).await;
-            assert_eq!(bench.next().await, Seen::Update(expected.clone()));
+            assert_eq!(bench.next().await, Seen::Update(Box::new(expected.clone())));
         }
     })
     .await;

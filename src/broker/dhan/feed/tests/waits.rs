@@ -162,6 +162,12 @@ async fn a_new_token_retires_the_old_connection_at_once() {
         async |mut bench: Bench| {
             let mut server = bench.server.connection().await;
             subscribed(&mut server, &nifty()).await;
+            // The same token again, or none at all, is no reason to leave.
+            for harmless in [Some(some("first.token")), None] {
+                bench.credentials.send_replace(harmless);
+                server.send(ticker(0, 13, 1.0).to_bytes()).await;
+                assert_eq!(bench.packets().await, [ticker(0, 13, 1.0)]);
+            }
             bench.credentials.send_replace(Some(some("second.token")));
             assert_eq!(server.request().await, Request::Disconnect);
             assert!(server.is_over().await);
