@@ -6,6 +6,7 @@ mod cli_verbs;
 mod demo;
 mod determinism;
 mod endings;
+mod fuzz_sockets;
 mod lookahead;
 mod operator;
 mod ops_control;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::watch;
 
 /// Account and access token, always replaced together.
@@ -16,6 +16,13 @@ pub struct Credentials {
 
 /// The newest credentials, `None` while there are none. Read again at every connect (B3).
 pub type CredentialsWatch = watch::Receiver<Option<Credentials>>;
+
+impl Credentials {
+    /// Whether both say the same.
+    pub fn is_same(&self, other: &Credentials) -> bool {
+        self.client_id == other.client_id && self.token.expose_secret() == other.token.expose_secret()
+    }
+}
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -15,7 +15,7 @@ use scalper_decide::domain::{Instant, Segment};
 use tokio::sync::watch;
 
 use super::credentials::CredentialsWatch;
-use super::socket::{Anomaly, Driver, Gate, Inputs, LinkReport, Shards, SocketConfig, Wanted};
+use super::socket::{Anomaly, Driver, Gate, Inputs, LinkReport, Shards, SocketConfig, Wanted, hand_out};
 use super::wire::disconnect::DisconnectReason;
 use super::wire::request::{Key, MAX_PER_MESSAGE, Mode};
 use crate::clock::SessionClock;
@@ -134,15 +134,7 @@ impl DepthFeed {
                     .collect();
                 let not_offered = all.len() - offered.len();
                 let (split, over_limit) = shards.split(&offered);
-                for (set, wanted) in sets.iter().zip(split) {
-                    set.send_if_modified(|held| {
-                        let differs = **held != wanted;
-                        if differs {
-                            *held = Arc::new(wanted);
-                        }
-                        differs
-                    });
-                }
+                hand_out(&sets, split);
                 let refusals = [
                     (not_offered, Anomaly::NotOffered { refused: not_offered }),
                     (over_limit, Anomaly::OverLimit { refused: over_limit }),

@@ -13,7 +13,7 @@ use scalper_decide::domain::Instant;
 use tokio::sync::watch;
 
 use super::credentials::CredentialsWatch;
-use super::socket::{Anomaly, Driver, Gate, Inputs, LinkReport, Shards, SocketConfig, Wanted};
+use super::socket::{Anomaly, Driver, Gate, Inputs, LinkReport, Shards, SocketConfig, Wanted, hand_out};
 use super::wire::disconnect::DisconnectReason;
 use super::wire::packet::Packet;
 use super::wire::request::MAX_PER_MESSAGE;
@@ -129,15 +129,7 @@ impl MarketFeed {
         let share = async {
             loop {
                 let (split, refused) = shards.split(&wanted.borrow_and_update().clone());
-                for (set, wanted) in sets.iter().zip(split) {
-                    set.send_if_modified(|held| {
-                        let differs = **held != wanted;
-                        if differs {
-                            *held = Arc::new(wanted);
-                        }
-                        differs
-                    });
-                }
+                hand_out(&sets, split);
                 if refused > 0 {
                     (sink.borrow_mut())(FeedEvent::Anomaly { socket: 0, anomaly: Anomaly::OverLimit { refused } });
                 }

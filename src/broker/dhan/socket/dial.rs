@@ -41,9 +41,14 @@ pub(crate) fn cause(error: &Error) -> DownCause {
     }
 }
 
-/// Appends `key=value` pairs to an address, the values percent-encoded.
+/// Appends `key=value` pairs to an address, the values percent-encoded. An address without a path gets its `/`, which
+/// the request line must have.
 pub(crate) fn with_query(base: &str, pairs: &[(&str, &str)]) -> SecretString {
     let mut url = base.to_owned();
+    let authority = base.find("://").map_or(0, |at| at + 3);
+    if !base[authority..].contains(['/', '?']) {
+        url.push('/');
+    }
     for (n, (key, value)) in pairs.iter().enumerate() {
         url.push(if n == 0 && !base.contains('?') { '?' } else { '&' });
         url.push_str(key);
@@ -65,7 +70,7 @@ mod tests {
     #[test]
     fn values_are_percent_encoded_behind_the_address() {
         let url = with_query("wss://api-feed.dhan.co", &[("version", "2"), ("token", "a.b-c_d~+/&")]);
-        assert_eq!(url.expose_secret(), "wss://api-feed.dhan.co?version=2&token=a.b-c_d~%2B%2F%26");
+        assert_eq!(url.expose_secret(), "wss://api-feed.dhan.co/?version=2&token=a.b-c_d~%2B%2F%26");
         assert_eq!(with_query("ws://h/p?x=1", &[("y", "2")]).expose_secret(), "ws://h/p?x=1&y=2");
     }
 }

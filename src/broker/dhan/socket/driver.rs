@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::super::credentials::CredentialsWatch;
+use super::super::credentials::{Credentials, CredentialsWatch};
 use super::super::wire::disconnect::DisconnectAction;
 use super::backoff::Backoff;
 use super::config::SocketConfig;
@@ -217,7 +217,7 @@ impl<P: Protocol> Driver<P> {
         self.protocol.want(&wanted, &mut out);
         self.set(LinkState::Degraded, self.report.cause.clone());
 
-        let End { cause, next, farewell } = self.live(&mut stream, out, opened).await;
+        let End { cause, next, farewell } = self.live(&mut stream, out, opened, &credentials).await;
         if farewell {
             let words = self.protocol.farewell();
             let goodbye = async {
@@ -243,7 +243,13 @@ impl<P: Protocol> Driver<P> {
     }
 
     /// Reads an open connection to its end.
-    async fn live(&mut self, stream: &mut Stream, mut out: VecDeque<Message>, opened: Instant) -> End {
+    async fn live(
+        &mut self,
+        stream: &mut Stream,
+        mut out: VecDeque<Message>,
+        opened: Instant,
+        used: &Credentials,
+    ) -> End {
         let (mut sink, mut source) = stream.split();
         let mut dog = Watchdog::new(&self.config, opened);
         let mut dirty = false;
@@ -261,7 +267,11 @@ impl<P: Protocol> Driver<P> {
                     return End { cause: DownCause::CoolingOff, next: Next::CoolOff, farewell: true };
                 }
                 () = changed(&mut self.inputs.credentials) => {
-                    return End { cause: DownCause::NewCredentials, next: Next::AtOnce, farewell: true };
+                    // Losing the token in memory is no reason to lose a connection that works.
+                    let newest = self.inputs.credentials.borrow_and_update();
+                    if newest.as_ref().is_some_and(|newest| !newest.is_same(used)) {
+                        return End { cause: DownCause::NewCredentials, next: Next::AtOnce, farewell: true };
+                    }
                 }
                 changed = self.inputs.wanted.changed() => {
                     if changed.is_err() {
@@ -313,6 +323,7 @@ impl<P: Protocol> Driver<P> {
                     dog.frame(now);
                     self.report.frames += 1;
                     self.report.last_frame = Some(at);
+                    let mut proven = !expected;
                     match &message {
                         Message::Pong(_) => {
                             dog.alive(now);
@@ -322,6 +333,7 @@ impl<P: Protocol> Driver<P> {
                         _ => {
                             let received = self.protocol.received(at, &message);
                             if received.data {
+                                proven = true;
                                 dog.data(now);
                                 self.silences = 0;
                                 self.report.last_data = Some(at);
@@ -340,7 +352,6 @@ impl<P: Protocol> Driver<P> {
                             }
                         }
                     }
-                    let proven = !expected || self.report.last_data == Some(at);
                     if proven && self.report.state != LinkState::Up {
                         self.set(LinkState::Up, None);
                     }

@@ -27,5 +27,5 @@ pub(crate) use dial::with_query;
 pub(crate) use driver::{Driver, Inputs};
 pub(crate) use gate::Gate;
 pub(crate) use protocol::{Counts, Protocol, Received};
-pub(crate) use shards::Shards;
+pub(crate) use shards::{Shards, hand_out};
 pub(crate) use subscriptions::Subscriptions;

@@ -2,6 +2,9 @@
 //! else.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
 
 use super::super::wire::request::Key;
 use super::subscriptions::Wanted;
@@ -43,6 +46,19 @@ impl Shards {
             }
         }
         (sets, refused)
+    }
+}
+
+/// Gives every socket its set; a socket whose set stays the same is not woken.
+pub(crate) fn hand_out(sockets: &[watch::Sender<Arc<Wanted>>], sets: Vec<Wanted>) {
+    for (socket, set) in sockets.iter().zip(sets) {
+        socket.send_if_modified(|held| {
+            let differs = **held != set;
+            if differs {
+                *held = Arc::new(set);
+            }
+            differs
+        });
     }
 }
 

@@ -36,6 +36,7 @@ pub enum BookSide {
 
 /// What a depth packet says.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "nearly every packet is the large variant; a box would cost each of them")]
 pub enum DepthBody {
     /// 20 levels of one side, in the order of the wire.
     Levels(BookSide, [RawLevel; DEPTH_LEVELS]),
