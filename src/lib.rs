@@ -7,4 +7,5 @@ pub mod clock;
 pub mod config;
 pub mod report;
 pub mod sample;
+pub mod simulator;
 pub mod tape;
