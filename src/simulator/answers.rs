@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use scalper_decide::domain::tick::DEPTH;
-use scalper_decide::domain::{BookLevel, Instant, InstrumentId, InstrumentKind, OptionContract, OrderSide, Premium, Right, Strike, Underlying};
+use scalper_decide::domain::{
+    BookLevel, Instant, InstrumentId, InstrumentKind, OptionContract, OrderSide, Premium, Right, Strike, Underlying,
+};
 use scalper_decide::greeks::{Model, OptionGreeks, Pricer, years_to};
 use scalper_decide::venue_sim::PriceBand;
 
@@ -231,8 +233,9 @@ fn circuits(listed: &Listed, desk: &Desk) -> (i64, i64) {
 fn chain_side(listed: &Listed, contract: &OptionContract, desk: &Desk, pricer: Option<&Pricer>) -> ChainSide {
     let last = desk.last.as_ref();
     let price = desk.ltp() as f64 / 100.0;
-    let solved: Option<OptionGreeks> =
-        pricer.filter(|_| price > 0.0).and_then(|p| p.solve(contract.right, contract.strike.as_points_f64(), price).ok());
+    let solved: Option<OptionGreeks> = pricer
+        .filter(|_| price > 0.0)
+        .and_then(|p| p.solve(contract.right, contract.strike.as_points_f64(), price).ok());
     let figure = |get: fn(&OptionGreeks) -> f64| solved.as_ref().map_or(0.0, get);
     ChainSide {
         security_id: listed.instrument.security_id,

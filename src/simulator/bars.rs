@@ -68,7 +68,15 @@ impl BarKeeper {
                 bar.oi = oi;
             }
             Some(bar) if bar.minute > minute => {}
-            _ => self.bars.push(MinuteBar { minute, open: price, high: price, low: price, close: price, volume: units, oi }),
+            _ => self.bars.push(MinuteBar {
+                minute,
+                open: price,
+                high: price,
+                low: price,
+                close: price,
+                volume: units,
+                oi,
+            }),
         }
     }
 

@@ -122,7 +122,13 @@ pub struct FeedLimits {
 
 impl Default for FeedLimits {
     fn default() -> FeedLimits {
-        FeedLimits { connections: 5, instruments: 5_000, per_message: 100, long_message_ends: true, open: VecDeque::new() }
+        FeedLimits {
+            connections: 5,
+            instruments: 5_000,
+            per_message: 100,
+            long_message_ends: true,
+            open: VecDeque::new(),
+        }
     }
 }
 

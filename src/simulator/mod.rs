@@ -21,10 +21,10 @@ mod session;
 mod tests;
 pub mod truth;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use scalper_decide::domain::broker::Product;
-use scalper_decide::domain::{Age, ChargeBook, Instant, Money, SessionHours, Tick};
+use scalper_decide::domain::{Age, ChargeBook, IndexPrice, Instant, Money, SessionHours, Tick, Underlying};
 
 use agenda::Agenda;
 use bars::PastDay;
@@ -92,14 +92,11 @@ pub struct Simulator {
     queue: TickQueue,
     bells: Agenda<Bell>,
     halted: bool,
-    settlements: std::collections::BTreeMap<
-        scalper_decide::domain::Underlying,
-        (scalper_decide::domain::IndexPrice, String),
-    >,
+    settlements: BTreeMap<Underlying, (IndexPrice, String)>,
 }
 
 impl Simulator {
-    /// A simulator at the pre-open of its market's first day.
+    /// A simulator at the pre-open of its market's first day, which has begun: the first [`Notice`] is its opening.
     ///
     /// # Errors
     /// The market has no first day, or it cannot be read.
@@ -120,7 +117,7 @@ impl Simulator {
             queue: TickQueue::empty(),
             bells: Agenda::default(),
             halted: false,
-            settlements: Default::default(),
+            settlements: BTreeMap::new(),
         };
         simulator.bells.add(now, Bell::DayBegins);
         simulator.ring(now, &mut Step::default())?;
@@ -154,8 +151,8 @@ impl Simulator {
         self.next_at() == Instant::MAX
     }
 
-    /// Moves on to `to`, or to where `step` holds `max_ticks` ticks, never between two things of one instant; adds
-    /// to `step` what happened and returns the time reached. Time never goes back.
+    /// Moves on to `to`, or to where `max_ticks` ticks (at least 1) have been added to `step`, never between two things
+    /// of one instant; adds to `step` what happened and returns the time reached. Time never goes back.
     ///
     /// At one instant bells come first, then orders reach the exchange, reports come back, the back office does its
     /// own work, and ticks are last.
@@ -163,13 +160,14 @@ impl Simulator {
     /// # Errors
     /// The market cannot be read, or a dated table ends.
     pub fn advance(&mut self, to: Instant, max_ticks: usize, step: &mut Step) -> Result<Instant, MarketError> {
+        let full = step.ticks.len().saturating_add(max_ticks.max(1));
         loop {
             let next = self.next_at();
             if next > to {
                 self.now = self.now.max(to);
                 break;
             }
-            if step.ticks.len() >= max_ticks && next > self.now {
+            if step.ticks.len() >= full && next > self.now {
                 break;
             }
             self.now = self.now.max(next);

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use scalper_decide::domain::broker::{BrokerOrderType, BrokerStatus, Product};
-use scalper_decide::domain::{
-    Command, Instant, Money, OrderPurpose, OrderSpec, OrderType, PositionId, Premium, Qty,
-};
+use scalper_decide::domain::{Command, Instant, Money, OrderPurpose, OrderSpec, OrderType, PositionId, Premium, Qty};
 
 use super::ledger::MarginAnswer;
 use super::order::{Cause, Hidden, Leg, OmsError, OrderNo, OrderRow, Source, Update, Validity};
@@ -107,7 +105,11 @@ impl Oms {
     ///
     /// # Errors
     /// DH-905 for a request that is no order.
-    pub(in crate::simulator) fn margin_for(&self, request: &PlaceRequest, board: &Board) -> Result<MarginAnswer, ApiError> {
+    pub(in crate::simulator) fn margin_for(
+        &self,
+        request: &PlaceRequest,
+        board: &Board,
+    ) -> Result<MarginAnswer, ApiError> {
         let listed = self.check_input(request, board)?;
         let next = OrderNo(self.first_today.0 + self.sequence + 1);
         let (row, _) = self.draft(request, next, None, Instant::default(), listed, board);
@@ -157,7 +159,8 @@ impl Oms {
             BrokerOrderType::StopLossMarket => request.trigger > Premium::ZERO,
             BrokerOrderType::Market => true,
         };
-        let disclosed = request.disclosed == 0 || (request.disclosed * 10 > request.qty * 3 && request.disclosed <= request.qty);
+        let disclosed =
+            request.disclosed == 0 || (request.disclosed * 10 > request.qty * 3 && request.disclosed <= request.qty);
         let product = matches!(request.product, Product::Intraday | Product::Margin);
         let is_index = listed.expiry().is_none();
         if request.qty <= 0 || !priced || !disclosed || !product || is_index || request.after_market {
@@ -171,7 +174,12 @@ impl Oms {
     ///
     /// # Errors
     /// The first child is refused.
-    pub(in crate::simulator) fn place_sliced(&mut self, request: &PlaceRequest, now: Instant, board: &Board) -> Result<Vec<Reply>, ApiError> {
+    pub(in crate::simulator) fn place_sliced(
+        &mut self,
+        request: &PlaceRequest,
+        now: Instant,
+        board: &Board,
+    ) -> Result<Vec<Reply>, ApiError> {
         let largest = self.check_input(request, board)?.max_qty;
         let mut left = request.qty;
         let mut replies = Vec::new();
@@ -192,7 +200,12 @@ impl Oms {
     /// # Errors
     /// DH-905 for an unknown order or bad terms, DH-906 when it is finished, the market is closed, or 25
     /// modifications are used up.
-    pub(in crate::simulator) fn modify(&mut self, request: &ModifyRequest, now: Instant, board: &Board) -> Result<Reply, ApiError> {
+    pub(in crate::simulator) fn modify(
+        &mut self,
+        request: &ModifyRequest,
+        now: Instant,
+        board: &Board,
+    ) -> Result<Reply, ApiError> {
         let row = self.order(request.order_no).ok_or_else(|| ApiError::input(BAD_INPUT))?;
         if !self.is_open {
             return Err(ApiError::order(CLOSED_CHANGE));

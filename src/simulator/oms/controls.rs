@@ -96,7 +96,12 @@ impl Oms {
     ///
     /// # Errors
     /// DH-905 without a usable threshold or product.
-    pub(in crate::simulator) fn set_pnl_exit(&mut self, exit: PnlExit, now: Instant, board: &Board) -> Result<(), ApiError> {
+    pub(in crate::simulator) fn set_pnl_exit(
+        &mut self,
+        exit: PnlExit,
+        now: Instant,
+        board: &Board,
+    ) -> Result<(), ApiError> {
         let usable = |m: Option<Money>| m.is_none_or(|m| m > Money::ZERO);
         let products = exit.products.intraday || exit.products.delivery;
         if !usable(exit.profit) || !usable(exit.loss) || (exit.profit.is_none() && exit.loss.is_none()) || !products {

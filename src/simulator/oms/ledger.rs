@@ -127,11 +127,7 @@ impl Oms {
     }
 
     fn blocked(&self) -> Money {
-        let positions: Money = self
-            .positions
-            .all()
-            .map(|p| self.short_margin(&p.listed, -p.net()))
-            .sum();
+        let positions: Money = self.positions.all().map(|p| self.short_margin(&p.listed, -p.net())).sum();
         positions + self.live.iter().map(|no| self.blocked_by(&self.orders[no])).sum()
     }
 
@@ -197,10 +193,7 @@ impl Oms {
         if row.source == super::order::Source::Broker || required <= Money::ZERO || required <= available {
             return Ok(());
         }
-        Err(OmsError {
-            code: "0",
-            text: format!("RMS:Insufficient Funds. Required {required}, Available {available}"),
-        })
+        Err(OmsError { code: "0", text: format!("RMS:Insufficient Funds. Required {required}, Available {available}") })
     }
 
     /// What an order on these terms would block.

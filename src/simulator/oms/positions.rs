@@ -146,9 +146,7 @@ impl Positions {
     }
 
     fn row(&mut self, listed: &Arc<Listed>, product: &Product) -> &mut PositionRow {
-        self.rows
-            .entry((listed.key(), product.clone()))
-            .or_insert_with(|| PositionRow::new(listed, product))
+        self.rows.entry((listed.key(), product.clone())).or_insert_with(|| PositionRow::new(listed, product))
     }
 
     pub(super) fn book(&mut self, trade: &Trade) {

@@ -64,11 +64,7 @@ impl PlaceRequest {
 
     /// The same as a stop that becomes a limit order.
     pub fn stop(side: OrderSide, key: Key, qty: i64, trigger: Premium, price: Premium) -> PlaceRequest {
-        PlaceRequest {
-            order_type: BrokerOrderType::StopLoss,
-            trigger,
-            ..PlaceRequest::limit(side, key, qty, price)
-        }
+        PlaceRequest { order_type: BrokerOrderType::StopLoss, trigger, ..PlaceRequest::limit(side, key, qty, price) }
     }
 
     /// The same order with a tag.

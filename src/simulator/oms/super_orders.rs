@@ -131,7 +131,12 @@ impl Oms {
     ///
     /// # Errors
     /// DH-905 when target or stop are missing, off the tick or on the wrong side, else as for a plain order.
-    pub(in crate::simulator) fn place_super(&mut self, request: &SuperRequest, now: Instant, board: &Board) -> Result<Reply, ApiError> {
+    pub(in crate::simulator) fn place_super(
+        &mut self,
+        request: &SuperRequest,
+        now: Instant,
+        board: &Board,
+    ) -> Result<Reply, ApiError> {
         let SuperRequest { entry, target, stop, trailing_jump } = request;
         let bad = || ApiError::input("Missing required fields, bad values for parameters etc.");
         let (listed, desk) = board.find(entry.key).ok_or_else(bad)?;
@@ -199,8 +204,13 @@ impl Oms {
                     return Err(bad());
                 }
                 if order_type.is_some() || qty.is_some() || price.is_some() {
-                    let asked =
-                        ModifyRequest { order_no: entry, order_type: *order_type, qty: *qty, price: *price, trigger: None };
+                    let asked = ModifyRequest {
+                        order_no: entry,
+                        order_type: *order_type,
+                        qty: *qty,
+                        price: *price,
+                        trigger: None,
+                    };
                     self.modify(&asked, now, board)?;
                 }
                 let row = self.supers.rows.get_mut(&entry).expect("it was just found");
@@ -244,7 +254,12 @@ impl Oms {
     ///
     /// # Errors
     /// DH-905 for an unknown order, DH-906 when that leg is over.
-    pub(in crate::simulator) fn cancel_super(&mut self, entry: OrderNo, leg: Leg, now: Instant) -> Result<Reply, ApiError> {
+    pub(in crate::simulator) fn cancel_super(
+        &mut self,
+        entry: OrderNo,
+        leg: Leg,
+        now: Instant,
+    ) -> Result<Reply, ApiError> {
         let bad = || ApiError::input("Missing required fields, bad values for parameters etc.");
         let order = self.order(entry).ok_or_else(bad)?;
         let is_live = order.is_live();
@@ -294,7 +309,8 @@ impl Oms {
                 (OrderSide::Buy, true) | (OrderSide::Sell, false) => last <= price,
                 (OrderSide::Buy, false) | (OrderSide::Sell, true) => last >= price,
             };
-            let pending = |leg: &Option<LegRow>| leg.as_ref().filter(|l| l.status == BrokerStatus::Pending).map(|l| l.price);
+            let pending =
+                |leg: &Option<LegRow>| leg.as_ref().filter(|l| l.status == BrokerStatus::Pending).map(|l| l.price);
             if pending(&row.stop).is_some_and(|p| reached(p, true)) {
                 fired.push((row.entry, Leg::StopLoss));
             } else if pending(&row.target).is_some_and(|p| reached(p, false)) {

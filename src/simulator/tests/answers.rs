@@ -4,7 +4,8 @@ use super::*;
 use scalper_decide::domain::Underlying;
 
 fn bench() -> Bench {
-    let mut ticks = vec![index_tick(ms(-2_000), 25_650), tick(CALL, ms(-1_000), rs(100), 650), tick(PUT, ms(-1_000), rs(90), 650)];
+    let mut ticks =
+        vec![index_tick(ms(-2_000), 25_650), tick(CALL, ms(-1_000), rs(100), 650), tick(PUT, ms(-1_000), rs(90), 650)];
     for (i, level) in [25_660, 25_640, 25_655].into_iter().enumerate() {
         let at = ms(60_000 * i as i64 + 500);
         ticks.push(index_tick(at, level));

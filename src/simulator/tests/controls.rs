@@ -3,8 +3,8 @@
 use super::*;
 use crate::simulator::Notice;
 use crate::simulator::oms::controls::{PnlExit, Products};
-use scalper_decide::domain::broker::Product;
 use BrokerStatus::{Cancelled, Expired, Pending, Rejected};
+use scalper_decide::domain::broker::Product;
 
 #[test]
 fn the_kill_switch_wants_a_flat_account_and_then_blocks_orders_until_it_is_taken_back() {
@@ -29,7 +29,12 @@ fn a_pnl_exit_leaves_everything_and_can_switch_trading_off() {
     ticks.extend((1..60).map(|i| tick(CALL, ms(i * 1_000), rs(if i < 5 { 100 } else { 90 }), 650)));
     let mut bench = Bench::with(ticks);
     bench.long_call(2);
-    let exit = PnlExit { profit: Some(money(5_000)), loss: Some(money(1_000)), products: Products::INTRADAY, kill_switch: true };
+    let exit = PnlExit {
+        profit: Some(money(5_000)),
+        loss: Some(money(1_000)),
+        products: Products::INTRADAY,
+        kill_switch: true,
+    };
     bench.sim.set_pnl_exit(exit).unwrap();
     assert!(!bench.sim.oms().controls().pnl_exit_fired());
     bench.to(ms(59_000));
@@ -103,7 +108,11 @@ fn a_position_can_be_converted_and_its_rows_still_add_up() {
 fn in_a_halt_nothing_ticks_or_trades_new_orders_are_rejected_and_a_purge_ends_the_resting_ones() {
     // F8, F10.
     for purges in [false, true] {
-        let ticks = vec![tick(CALL, ms(-1_000), rs(100), 650), tick(CALL, ms(90_000), rs(50), 650), tick(CALL, ms(130_000), rs(99), 650)];
+        let ticks = vec![
+            tick(CALL, ms(-1_000), rs(100), 650),
+            tick(CALL, ms(90_000), rs(50), 650),
+            tick(CALL, ms(130_000), rs(99), 650),
+        ];
         let halt = Halt { day: 0, from: hm(10, 1), to: hm(10, 2), purges };
         let market = Scripted { days: BTreeMap::from([(day(12), ticks)]), halts: vec![halt] };
         let mut bench = Bench::new(market, SimConfig::default());

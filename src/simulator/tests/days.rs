@@ -1,8 +1,8 @@
 //! The end of a day and the next one (C26, F11, F12, E15, P30).
 
 use super::*;
-use scalper_decide::domain::broker::Product;
 use BrokerStatus::Expired;
+use scalper_decide::domain::broker::Product;
 
 fn close(of: u32) -> Instant {
     Instant::from_ist(day(of), hm(15, 30))
@@ -10,7 +10,12 @@ fn close(of: u32) -> Instant {
 
 /// Two days; on the second, the day of expiry, the index settles at 25,700 in its last half hour.
 fn two_days() -> Bench {
-    let first = vec![tick(CALL, ms(-1_000), rs(100), 650), tick(PUT, ms(-1_000), rs(90), 650), tick(CALL, ms(1_000), rs(100), 650), tick(PUT, ms(1_000), rs(90), 650)];
+    let first = vec![
+        tick(CALL, ms(-1_000), rs(100), 650),
+        tick(PUT, ms(-1_000), rs(90), 650),
+        tick(CALL, ms(1_000), rs(100), 650),
+        tick(PUT, ms(1_000), rs(90), 650),
+    ];
     let ten = Instant::from_ist(day(13), hm(10, 0));
     let late = Instant::from_ist(day(13), hm(15, 10));
     let second = vec![
@@ -33,7 +38,7 @@ fn margin(side: OrderSide, key: Key, price: Premium) -> PlaceRequest {
 #[test]
 fn what_rests_at_the_close_expires_with_what_it_executed() {
     let mut bench = two_days();
-    let resting = bench.place(&PlaceRequest::limit(OrderSide::Buy, CALL, LOT, rs(70)));
+    let resting = bench.place(&margin(OrderSide::Buy, CALL, rs(70)));
     bench.to(close(12) + Age::from_secs(30));
     assert_eq!((bench.status(resting), bench.row(resting).remaining()), (Expired, 0));
     assert!(matches!(bench.causes(resting).last(), Some(Cause::Expired)));

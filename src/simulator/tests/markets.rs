@@ -86,7 +86,9 @@ fn the_master_of_a_day_lists_every_contract_once_with_its_terms_in_the_brokers_c
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     assert_eq!(reader.headers().unwrap().len(), 16);
     let rows: Vec<csv::StringRecord> = reader.records().map(|r| r.expect("every row has 16 columns")).collect();
-    let find = |id: &str, segment: &str| rows.iter().find(|r| &r[2] == id && &r[1] == segment).unwrap().iter().collect::<Vec<_>>().join(",");
+    let find = |id: &str, segment: &str| {
+        rows.iter().find(|r| &r[2] == id && &r[1] == segment).unwrap().iter().collect::<Vec<_>>().join(",")
+    };
     assert_eq!(find("13", "I"), "NSE,I,13,INDEX,0,NIFTY,1.0,Nifty 50,0001-01-01,,XX,0.0500,,INDEX,X,NIFTY");
     assert_eq!(
         find("101", "D"),
@@ -137,4 +139,21 @@ fn a_recorded_tape_comes_back_tick_by_tick_with_its_earlier_days_as_history() {
     let shape = |t: &Tick| (t.received_at, t.exchange_at, t.ltp_paise, t.bids, t.asks, t.oi);
     assert_eq!(said.ticks.iter().map(shape).collect::<Vec<_>>(), expected.iter().map(shape).collect::<Vec<_>>());
     assert!(RecordedMarket::open(dir.path(), Some(day(14)), 0, &tables.calendar, &tables.contracts).is_err());
+}
+
+#[test]
+fn measure_me() {
+    let t = std::time::Instant::now();
+    let mut sim = generated(GeneratedSpec::usual(7, day(12)));
+    eprintln!("MEASURE new {:?}", t.elapsed());
+    let t = std::time::Instant::now();
+    let mut said = Step::default();
+    let mut n = 0;
+    while sim.now() < Instant::from_ist(day(12), hm(15, 40)) {
+        let at = (sim.now() + Age::from_secs(60)).min(Instant::from_ist(day(12), hm(15, 40)));
+        sim.advance(at, 4096, &mut said).unwrap();
+        n += said.ticks.len();
+        said.clear();
+    }
+    eprintln!("MEASURE day {:?} ticks {n} listed {}", t.elapsed(), sim.board().listed().len());
 }

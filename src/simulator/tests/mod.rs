@@ -15,8 +15,8 @@ use chrono::NaiveDate;
 use scalper_decide::domain::broker::BrokerStatus;
 use scalper_decide::domain::tick::DEPTH;
 use scalper_decide::domain::{
-    Age, BookLevel, Instant, Instrument, InstrumentId, InstrumentKind, LotSize, Money, OptionContract, OrderSide, Premium,
-    Qty, Right, Segment, Strike, Tick, TickSource, TimeOfDay, Underlying,
+    Age, BookLevel, Instant, Instrument, InstrumentId, InstrumentKind, LotSize, Money, OptionContract, OrderSide,
+    Premium, Qty, Right, Segment, Strike, Tick, TickSource, TimeOfDay, Underlying,
 };
 
 use super::bars::PastDay;
@@ -72,17 +72,22 @@ fn instruments() -> Vec<Instrument> {
         })
     };
     let future = InstrumentKind::Future { underlying, expiry: day(27) };
-    [(INDEX, InstrumentKind::Index { underlying }), (CALL, option(Right::Call)), (PUT, option(Right::Put)), (FUTURE, future)]
-        .into_iter()
-        .enumerate()
-        .map(|(slot, ((segment, security_id), kind))| Instrument {
-            id: InstrumentId(slot as u32),
-            segment,
-            security_id,
-            symbol: format!("test {security_id}"),
-            kind,
-        })
-        .collect()
+    [
+        (INDEX, InstrumentKind::Index { underlying }),
+        (CALL, option(Right::Call)),
+        (PUT, option(Right::Put)),
+        (FUTURE, future),
+    ]
+    .into_iter()
+    .enumerate()
+    .map(|(slot, ((segment, security_id), kind))| Instrument {
+        id: InstrumentId(slot as u32),
+        segment,
+        security_id,
+        symbol: format!("test {security_id}"),
+        kind,
+    })
+    .collect()
 }
 
 /// A tick of the index.
@@ -158,7 +163,11 @@ impl Bench {
 
     /// Both options at these prices before ten, and after it one tick a second at the given call prices.
     fn quoted(calls: &[Premium]) -> Bench {
-        let mut ticks = vec![index_tick(ms(-2_000), 25_650), tick(CALL, ms(-1_000), rs(100), 650), tick(PUT, ms(-1_000), rs(90), 650)];
+        let mut ticks = vec![
+            index_tick(ms(-2_000), 25_650),
+            tick(CALL, ms(-1_000), rs(100), 650),
+            tick(PUT, ms(-1_000), rs(90), 650),
+        ];
         ticks.extend(calls.iter().enumerate().map(|(i, price)| tick(CALL, ms(1_000 * (i as i64 + 1)), *price, 650)));
         Bench::with(ticks)
     }

@@ -1,10 +1,10 @@
 //! The life of plain orders (dhan-v2.md 5, 15.10).
 
 use super::*;
+use crate::simulator::oms::order::Validity;
 use crate::simulator::oms::request::{ApiCode, ModifyRequest};
 use BrokerStatus::{Cancelled, PartTraded, Pending, Traded, Transit};
 use scalper_decide::domain::broker::BrokerOrderType;
-use crate::simulator::oms::order::Validity;
 
 fn modify(order_no: OrderNo) -> ModifyRequest {
     ModifyRequest { order_no, order_type: None, qty: None, price: None, trigger: None }
@@ -80,7 +80,10 @@ fn a_modification_states_the_total_quantity_and_may_turn_a_stop_into_a_limit() {
     bench.to(ms(2_500));
     bench.sim.modify(&ModifyRequest { qty: Some(2 * LOT), ..modify(stop) }).unwrap();
     bench.to(ms(2_800));
-    assert_eq!((bench.row(stop).qty, bench.row(stop).remaining(), bench.row(stop).modifications), (2 * LOT, 2 * LOT, 1));
+    assert_eq!(
+        (bench.row(stop).qty, bench.row(stop).remaining(), bench.row(stop).modifications),
+        (2 * LOT, 2 * LOT, 1)
+    );
     let exit = ModifyRequest { order_type: Some(BrokerOrderType::Limit), price: Some(rs(99)), ..modify(stop) };
     bench.sim.modify(&exit).unwrap();
     bench.to(ms(4_500));
@@ -114,8 +117,13 @@ fn a_market_order_becomes_a_protected_limit_that_can_rest() {
 #[test]
 fn an_ioc_order_trades_at_its_first_chance_and_what_does_not_is_cancelled() {
     // C26.
-    let mut bench = Bench::with(vec![tick(CALL, ms(-1_000), rs(100), 65), tick(CALL, ms(1_000), rs(100), 65), tick(CALL, ms(2_000), rs(100), 65)]);
-    let request = PlaceRequest { validity: Validity::Ioc, ..PlaceRequest::limit(OrderSide::Buy, CALL, 3 * LOT, rs(101)) };
+    let mut bench = Bench::with(vec![
+        tick(CALL, ms(-1_000), rs(100), 65),
+        tick(CALL, ms(1_000), rs(100), 65),
+        tick(CALL, ms(2_000), rs(100), 65),
+    ]);
+    let request =
+        PlaceRequest { validity: Validity::Ioc, ..PlaceRequest::limit(OrderSide::Buy, CALL, 3 * LOT, rs(101)) };
     let order = bench.place(&request);
     bench.to(ms(1_060));
     assert_eq!((bench.status(order), bench.row(order).filled), (Cancelled, LOT));
@@ -167,7 +175,8 @@ fn an_option_can_be_sold_short_against_margin_and_bought_back() {
 fn a_sliced_order_becomes_children_below_the_freeze_limit_with_one_tag() {
     // 5.6, C9.
     let mut bench = Bench::quoted(&[]);
-    let replies = bench.sim.place_sliced(&PlaceRequest::limit(OrderSide::Buy, CALL, 30 * LOT, rs(90)).tagged("t")).unwrap();
+    let replies =
+        bench.sim.place_sliced(&PlaceRequest::limit(OrderSide::Buy, CALL, 30 * LOT, rs(90)).tagged("t")).unwrap();
     let sizes: Vec<i64> = replies.iter().map(|r| bench.row(r.order_no).qty).collect();
     assert_eq!(sizes, [27 * LOT, 3 * LOT]);
     assert_eq!(bench.sim.oms().orders_tagged("t").len(), 2);

@@ -3,8 +3,8 @@
 use super::*;
 use crate::simulator::oms::MODIFICATIONS;
 use crate::simulator::oms::request::{ApiCode, ModifyRequest};
-use scalper_decide::domain::broker::{BrokerOrderType, Product};
 use BrokerStatus::{Pending, Rejected, Transit};
+use scalper_decide::domain::broker::{BrokerOrderType, Product};
 
 fn buy(qty: i64, price: Premium) -> PlaceRequest {
     PlaceRequest::limit(OrderSide::Buy, CALL, qty, price)
@@ -135,7 +135,8 @@ fn before_the_open_and_after_the_close_orders_are_refused_in_the_brokers_words()
     bench.to(ms(0));
     let order = bench.place(&buy(LOT, rs(90)));
     bench.to(Instant::from_ist(day(12), hm(15, 30)));
-    let refused = bench.sim.modify(&ModifyRequest { order_no: order, order_type: None, qty: None, price: None, trigger: None });
+    let refused =
+        bench.sim.modify(&ModifyRequest { order_no: order, order_type: None, qty: None, price: None, trigger: None });
     assert_eq!(refused.unwrap_err().message, "Market is Closed! You cannot modify/cancel an order now.");
 }
 
@@ -152,7 +153,9 @@ fn the_twenty_sixth_modification_is_refused_and_a_refused_one_changes_nothing() 
     ask(&mut bench, rs(200)).unwrap();
     bench.to(ms(1_000));
     assert_eq!((bench.row(order).price, bench.status(order)), (rs(70), Pending));
-    assert!(matches!(bench.causes(order).last(), Some(Cause::ModifyRefused(error)) if error.text.contains("protection")));
+    assert!(
+        matches!(bench.causes(order).last(), Some(Cause::ModifyRefused(error)) if error.text.contains("protection"))
+    );
     for n in 1..i64::from(MODIFICATIONS) {
         ask(&mut bench, rs(70 + n)).unwrap();
     }

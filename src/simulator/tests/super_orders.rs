@@ -96,8 +96,10 @@ fn cancelling_the_entry_cancels_everything_and_a_cancelled_leg_never_comes_back(
 #[test]
 fn a_partly_filled_entry_whose_stop_is_reached_leaves_nothing_behind() {
     let mut ticks = vec![tick(CALL, ms(-1_000), rs(100), 65)];
-    ticks.extend([(1_000, 100), (2_000, 89), (2_100, 89), (3_000, 89), (4_000, 88), (5_000, 88), (6_000, 88)]
-        .map(|(at, price)| tick(CALL, ms(at), rs(price), 65)));
+    ticks.extend(
+        [(1_000, 100), (2_000, 89), (2_100, 89), (3_000, 89), (4_000, 88), (5_000, 88), (6_000, 88)]
+            .map(|(at, price)| tick(CALL, ms(at), rs(price), 65)),
+    );
     let mut bench = Bench::with(ticks);
     let entry = bench.sim.place_super(&request(3, 0)).unwrap().order_no;
     bench.to(ms(60_000));
