@@ -140,20 +140,3 @@ fn a_recorded_tape_comes_back_tick_by_tick_with_its_earlier_days_as_history() {
     assert_eq!(said.ticks.iter().map(shape).collect::<Vec<_>>(), expected.iter().map(shape).collect::<Vec<_>>());
     assert!(RecordedMarket::open(dir.path(), Some(day(14)), 0, &tables.calendar, &tables.contracts).is_err());
 }
-
-#[test]
-fn measure_me() {
-    let t = std::time::Instant::now();
-    let mut sim = generated(GeneratedSpec::usual(7, day(12)));
-    eprintln!("MEASURE new {:?}", t.elapsed());
-    let t = std::time::Instant::now();
-    let mut said = Step::default();
-    let mut n = 0;
-    while sim.now() < Instant::from_ist(day(12), hm(15, 40)) {
-        let at = (sim.now() + Age::from_secs(60)).min(Instant::from_ist(day(12), hm(15, 40)));
-        sim.advance(at, 4096, &mut said).unwrap();
-        n += said.ticks.len();
-        said.clear();
-    }
-    eprintln!("MEASURE day {:?} ticks {n} listed {}", t.elapsed(), sim.board().listed().len());
-}
