@@ -10,4 +10,5 @@ pub mod engine;
 pub mod ops;
 pub mod report;
 pub mod sample;
+pub mod simulator;
 pub mod tape;

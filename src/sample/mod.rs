@@ -114,16 +114,10 @@ impl Sample {
         calendar: &SessionCalendar,
         contracts: &ContractBook,
     ) -> Result<Sample, SampleError> {
-        check(spec)?;
-        let mut levels: BTreeMap<Underlying, f64> = spec.indices.iter().map(|u| (*u, profile(*u).level)).collect();
+        let mut planner = Planner::new(seed, spec.clone())?;
         let mut days = Vec::with_capacity(spec.days);
-        let mut date = spec.first_day;
         while days.len() < spec.days {
-            if let Some(hours) = calendar.hours(date)? {
-                let number = days.len();
-                days.push(plan_day(seed, spec, number, hours, &mut levels, calendar, contracts)?);
-            }
-            date = date + Days::new(1);
+            days.push(planner.next_day(calendar, contracts, |_, _| {})?);
         }
         Ok(Sample { days })
     }
@@ -131,6 +125,54 @@ impl Sample {
     /// The days in order.
     pub fn days(&self) -> &[SampleDay] {
         &self.days
+    }
+}
+
+/// Plans one trading day after another, for as long as the tables reach. [`SampleSpec::days`] does not bind it.
+#[derive(Debug, Clone)]
+pub struct Planner {
+    seed: u64,
+    spec: SampleSpec,
+    /// Where each index's course closed last.
+    levels: BTreeMap<Underlying, f64>,
+    date: NaiveDate,
+    planned: usize,
+}
+
+impl Planner {
+    /// A planner whose first day is the first trading day from [`SampleSpec::first_day`] on.
+    ///
+    /// # Errors
+    /// The spec is unusable.
+    pub fn new(seed: u64, spec: SampleSpec) -> Result<Planner, SampleError> {
+        check(&spec)?;
+        let levels = spec.indices.iter().map(|u| (*u, profile(*u).level)).collect();
+        Ok(Planner { seed, date: spec.first_day, spec, levels, planned: 0 })
+    }
+
+    /// Plans the next trading day. `shape` may change its script, drawn or given, before anything follows from it.
+    ///
+    /// # Errors
+    /// The tables end, or the changed script is unusable. The day is then not consumed.
+    pub fn next_day(
+        &mut self,
+        calendar: &SessionCalendar,
+        contracts: &ContractBook,
+        shape: impl FnOnce(&SessionHours, &mut DayScript),
+    ) -> Result<SampleDay, SampleError> {
+        let hours = loop {
+            if let Some(hours) = calendar.hours(self.date)? {
+                break hours;
+            }
+            self.date = self.date + Days::new(1);
+        };
+        let (number, date) = (self.planned, hours.day);
+        let mut levels = self.levels.clone();
+        let day = plan_day(self.seed, &self.spec, number, hours, &mut levels, (calendar, contracts), shape)?;
+        self.levels = levels;
+        self.planned += 1;
+        self.date = date + Days::new(1);
+        Ok(day)
     }
 }
 
@@ -161,8 +203,8 @@ fn plan_day(
     number: usize,
     hours: SessionHours,
     levels: &mut BTreeMap<Underlying, f64>,
-    calendar: &SessionCalendar,
-    contracts: &ContractBook,
+    (calendar, contracts): (&SessionCalendar, &ContractBook),
+    shape: impl FnOnce(&SessionHours, &mut DayScript),
 ) -> Result<SampleDay, SampleError> {
     let warm_up = number < spec.script.warmup_days;
     let scripted = number.checked_sub(spec.script.warmup_days).and_then(|n| spec.script.days.get(n)).cloned();
@@ -171,10 +213,12 @@ fn plan_day(
     let first = spec.indices[0];
     let stretched = levels[&first] / profile(first).level - 1.0;
     let liveliness = if warm_up { 0.75 } else { 1.0 };
-    let script = scripted.unwrap_or_else(|| DayScript {
+    let mut script = scripted.unwrap_or_else(|| DayScript {
         segments: script::drawn_segments(&mut regimes, &hours, &spec.indices, liveliness, stretched),
         ..DayScript::default()
     });
+    shape(&hours, &mut script);
+    script.check().map_err(|reason| SampleError::Script { day: number + 1, reason })?;
 
     let mut day = SampleDay {
         day: hours.day,
