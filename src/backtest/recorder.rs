@@ -30,8 +30,15 @@ pub enum Keep {
     Everything,
 }
 
-/// Charts a report draws at most; bars of further days are not kept for it.
-const DRAWN_DAYS: usize = 12;
+/// Charts a report draws at most, one per day and index; it stays a few megabytes however long the run, and bars of
+/// further days are not kept for it.
+pub const DRAWN_DAYS: usize = 12;
+
+/// Which bars a chart is drawn from, best first: a report of one or two traded days shows minutes, a longer one
+/// five-minute bars.
+pub const fn drawn_timeframes(days: usize) -> [&'static str; 4] {
+    if days <= 2 { ["1m", "3m", "5m", "15m"] } else { ["5m", "3m", "1m", "15m"] }
+}
 
 /// Records of one replay.
 #[derive(Debug)]
@@ -395,8 +402,7 @@ impl Recorder {
             let traded = self.trades.iter().any(|t| t.day == day && t.underlying == underlying);
             if traded && self.drawn < DRAWN_DAYS {
                 self.drawn += 1;
-                // A report of one day draws minutes, one of several days the five-minute bars (or what there is).
-                let order = if self.planned_days <= 1 { ["1m", "3m", "5m", "15m"] } else { ["5m", "3m", "1m", "15m"] };
+                let order = drawn_timeframes(self.planned_days);
                 let drawn = order.into_iter().find(|t| of_index().any(|b| b.timeframe == *t));
                 self.bars.extend(of_index().filter(|b| Some(b.timeframe) == drawn).cloned());
             } else if !self.last_bars.contains_key(&underlying) {

@@ -7,6 +7,8 @@ use scalper_decide::domain::{
 };
 use serde::Serialize;
 
+use super::rules::RuleRow;
+
 /// What was run, on what, with which code.
 #[derive(Debug, Clone, Serialize)]
 pub struct RunMeta {
@@ -323,6 +325,8 @@ pub struct BacktestResult {
     pub decisions: Vec<DecisionRecord>,
     /// Refusals per gate, in pipeline order.
     pub funnel: Vec<FunnelRow>,
+    /// Exit rules, in report order: in force or not, judged how often, exits.
+    pub rules: Vec<RuleRow>,
     /// Closed bars.
     #[serde(skip)]
     pub bars: Vec<BarRecord>,

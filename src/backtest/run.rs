@@ -16,6 +16,7 @@ use super::feed::TickFeed;
 use super::recorder::{Keep, Recorder};
 use super::replay::Replay;
 use super::result::{BacktestResult, FillModelRow, RunMeta};
+use super::rules;
 use crate::config::tables::Tables;
 use crate::tape::import::interval_text;
 
@@ -219,6 +220,7 @@ pub fn run(
             opening_balance: request.params.capital.opening_balance.unwrap_or(Money::ZERO),
         },
         assumptions: super::assumptions::list(request, &days.iter().map(|d| d.warm_up).collect::<Vec<_>>()),
+        rules: rules::rows(&core, &recorder.trades),
         trades: recorder.trades,
         unresolved: recorder.unresolved,
         orders: recorder.orders,

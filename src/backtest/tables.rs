@@ -28,6 +28,7 @@ pub fn print(result: &BacktestResult, out: &mut impl Write) -> io::Result<()> {
     summary::charges(result, &stats, out)?;
     summary::fill_models(result, &stats, out)?;
     detail::funnel(result, out)?;
+    detail::rules(result, out)?;
     summary::assumptions(result, out)?;
     summary::data(result, &stats, out)?;
     summary::identity(result, out)
@@ -51,14 +52,14 @@ fn head(result: &BacktestResult, headline: &Headline, out: &mut impl Write) -> i
         }
         (_, Some(net)) => writeln!(
             out,
-            "The tables below are the OPTIMISTIC replay, an upper bound. Headline ({}): {} rupees over {}",
+            "The tables below are the OPTIMISTIC replay, kinder than real fills. Headline ({}): {} rupees over {}",
             headline.model,
             signed(net),
             plural(headline.trades, "trade")
         ),
         (_, None) => writeln!(
             out,
-            "The tables below are the OPTIMISTIC replay, an upper bound. No other fill model was replayed, so there is \
+            "The tables below are the OPTIMISTIC replay, kinder than real fills. No other fill model was replayed, so there is \
              no headline."
         ),
     }

@@ -14,6 +14,11 @@ pub const CONVENTIONS: &str = "Sharpe, Sortino, CAGR and Calmar: daily returns o
 risk-free rate 0; n/a under two days or without anything to divide by. Profit factor: net wins over net losses, n/a \
 without a loss.";
 
+/// What the order of the fill models means for the results.
+pub const FILL_MODELS: &str = "The models are ordered by what happens to one order: each fills it later, dearer or in \
+smaller parts than the one before. Results over many orders usually follow, but need not: a later or missed fill \
+changes which trades come after it. None of them bounds what a real account would have made.";
+
 /// First characters of a hash.
 pub fn short(hash: &str) -> &str {
     hash.get(..12).unwrap_or(hash)

@@ -82,10 +82,10 @@ pub(crate) fn request(presets: &[&str]) -> BacktestRequest {
     }
 }
 
-/// The demo market with its natural script at another density.
+/// The first four days of the demo market, the fourth of which is traded, at another density.
 pub(crate) fn demo_market(seed: u64, ticks: usize) -> SampleFeed {
     let tables = config::tables::load(None).expect("shipped tables load");
-    let spec = SampleSpec { target_ticks: Some(ticks), ..SampleSpec::demo() };
+    let spec = SampleSpec { days: 4, target_ticks: Some(ticks), ..SampleSpec::demo() };
     let sample = Sample::new(seed, &spec, &tables.calendar, &tables.contracts).expect("the demo spec is valid");
     SampleFeed::new("demo", seed, sample)
 }

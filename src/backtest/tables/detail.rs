@@ -181,3 +181,22 @@ pub(super) fn funnel(result: &BacktestResult, out: &mut impl Write) -> io::Resul
     }
     sheet.print(out)
 }
+
+pub(super) fn rules(result: &BacktestResult, out: &mut impl Write) -> io::Result<()> {
+    if result.rules.is_empty() {
+        return writeln!(out, "\nEXIT RULES: none were recorded.");
+    }
+    let mut sheet = Sheet::new(
+        "EXIT RULES (how often each was judged, and the round trips it ended)",
+        &[("Rule", Col::Left), ("Judged", Col::Right), ("Exits", Col::Right), ("Standing", Col::Left)],
+    );
+    for row in &result.rules {
+        sheet.row([
+            row.rule.code().to_owned(),
+            count(row.evaluations),
+            count(row.exits as u64),
+            words::rule_standing(row).to_owned(),
+        ]);
+    }
+    sheet.print(out)
+}
