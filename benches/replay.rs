@@ -45,7 +45,6 @@ fn request() -> BacktestRequest {
         days: None,
         trade_from: None,
         headline: FillModelKind::Base,
-        keep_everything: false,
         all_fill_models: false,
     }
 }
@@ -65,7 +64,7 @@ fn best(mut work: impl FnMut()) -> f64 {
 
 fn replay(feed: &dyn TickFeed) -> usize {
     let tables = config::tables::load(None).expect("shipped tables load");
-    run(&request(), feed, &tables, &Default::default()).expect("the bench replays").trades.len()
+    run(&request(), feed, &tables, &Default::default(), None).expect("the bench replays").trades.len()
 }
 
 fn walk(feed: &MemoryFeed) {

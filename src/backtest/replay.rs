@@ -52,29 +52,29 @@ impl ClosingAverage {
 }
 
 /// One replay in progress.
-pub struct Replay<'a> {
+pub struct Replay<'a, 'b> {
     core: Direct,
     venue: VenueSim,
     reports: BTreeMap<(Instant, u64), VenueOutput>,
     report_seq: u64,
     outputs: Vec<VenueOutput>,
-    recorder: Recorder,
+    recorder: Recorder<'b>,
     feed: &'a dyn TickFeed,
     closing: [ClosingAverage; Underlying::ALL.len()],
     index_of_slot: Vec<Option<Underlying>>,
     expiring: BTreeSet<(Underlying, NaiveDate)>,
-    on_progress: &'a mut (dyn FnMut(u64) + Send),
+    on_progress: &'a (dyn Fn(u64) + Sync),
 }
 
-impl<'a> Replay<'a> {
+impl<'a, 'b> Replay<'a, 'b> {
     /// A replay that has not started.
     pub fn new(
         core: Direct,
         venue: VenueSim,
-        recorder: Recorder,
+        recorder: Recorder<'b>,
         feed: &'a dyn TickFeed,
-        on_progress: &'a mut (dyn FnMut(u64) + Send),
-    ) -> Replay<'a> {
+        on_progress: &'a (dyn Fn(u64) + Sync),
+    ) -> Replay<'a, 'b> {
         Replay {
             core,
             venue,
@@ -91,7 +91,7 @@ impl<'a> Replay<'a> {
     }
 
     /// The core and the records after the last day.
-    pub fn finish(self) -> (Direct, Recorder) {
+    pub fn finish(self) -> (Direct, Recorder<'b>) {
         (self.core, self.recorder)
     }
 
@@ -263,8 +263,7 @@ impl<'a> Replay<'a> {
         self.recorder.before_close(&self.core);
         self.core.handle(end, &Event::SessionClosed { day: hours.day })?;
         self.drain(end);
-        self.recorder.close_day(&self.core);
-        Ok(())
+        self.recorder.close_day(&self.core)
     }
 }
 

@@ -320,14 +320,14 @@ pub struct BacktestResult {
     pub orders: Vec<OrderRecord>,
     /// Executions in order of time.
     pub fills: Vec<FillRecord>,
-    /// Every evaluation.
+    /// The first evaluation of each kind.
     #[serde(skip)]
     pub decisions: Vec<DecisionRecord>,
     /// Refusals per gate, in pipeline order.
     pub funnel: Vec<FunnelRow>,
     /// Exit rules, in report order: in force or not, judged how often, exits.
     pub rules: Vec<RuleRow>,
-    /// Closed bars.
+    /// Closed bars of the days that are drawn, and the first and last of each index.
     #[serde(skip)]
     pub bars: Vec<BarRecord>,
     /// Days in order.

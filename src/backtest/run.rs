@@ -13,7 +13,7 @@ use scalper_decide::tick_cache::TickRefusal;
 use scalper_decide::venue_sim::{FillModel, FillModelKind, VenueSim};
 
 use super::feed::TickFeed;
-use super::recorder::{Keep, Recorder};
+use super::recorder::{Bulk, Keep, Recorder};
 use super::replay::Replay;
 use super::result::{BacktestResult, FillModelRow, RunMeta};
 use super::rules;
@@ -38,8 +38,6 @@ pub struct BacktestRequest {
     pub trade_from: Option<NaiveDate>,
     /// Fill model of the headline; never the optimistic one.
     pub headline: FillModelKind,
-    /// Whether to keep every decision and bar in memory, for an export.
-    pub keep_everything: bool,
     /// Whether to replay the other three fill models as well.
     pub all_fill_models: bool,
 }
@@ -120,35 +118,46 @@ fn frames_notes(feed: &dyn TickFeed, days: &[PlannedDay]) -> Vec<String> {
     recorded.into_iter().filter_map(note).collect()
 }
 
-/// One replay under one fill model.
-fn replay(
-    request: &BacktestRequest,
-    feed: &dyn TickFeed,
-    tables: &Tables,
-    days: &[PlannedDay],
-    model: FillModelKind,
-    keep: Keep,
-    ticks_done: &AtomicU64,
-) -> anyhow::Result<(Direct, Recorder)> {
-    let core_tables =
-        CoreTables { calendar: Arc::new(tables.calendar.clone()), charges: Arc::new(tables.charges.clone()) };
-    let core = Direct::new(request.params.clone(), core_tables, &BTreeMap::new());
-    let venue = VenueSim::new(FillModel::named(model));
-    let planned = days.iter().filter(|d| !d.warm_up).count();
-    let recorder = Recorder::new(keep, planned, request.params.capital.opening_balance.unwrap_or(Money::ZERO));
-    let mut progress = |ticks: u64| {
-        ticks_done.fetch_add(ticks, Ordering::Relaxed);
-    };
-    let mut replay = Replay::new(core, venue, recorder, feed, &mut progress);
-    for day in days {
-        replay.day(&day.hours, day.warm_up)?;
-    }
-    let (core, mut recorder) = replay.finish();
-    recorder.finish();
-    Ok((core, recorder))
+/// What every replay of a backtest shares.
+struct Shared<'a> {
+    request: &'a BacktestRequest,
+    feed: &'a dyn TickFeed,
+    tables: &'a Tables,
+    days: &'a [PlannedDay],
+    ticks_done: &'a AtomicU64,
 }
 
-/// Runs a backtest. `ticks_done` counts ticks over all replays, for progress.
+impl Shared<'_> {
+    /// One replay under one fill model.
+    fn replay<'b>(
+        &self,
+        model: FillModelKind,
+        keep: Keep,
+        bulk: Option<&'b mut dyn Bulk>,
+    ) -> anyhow::Result<(Direct, Recorder<'b>)> {
+        let Shared { request, tables, days, .. } = self;
+        let core_tables =
+            CoreTables { calendar: Arc::new(tables.calendar.clone()), charges: Arc::new(tables.charges.clone()) };
+        let core = Direct::new(request.params.clone(), core_tables, &BTreeMap::new());
+        let venue = VenueSim::new(FillModel::named(model));
+        let planned = days.iter().filter(|d| !d.warm_up).count();
+        let balance = request.params.capital.opening_balance.unwrap_or(Money::ZERO);
+        let recorder = Recorder::new(keep, bulk, planned, balance);
+        let progress = |ticks: u64| {
+            self.ticks_done.fetch_add(ticks, Ordering::Relaxed);
+        };
+        let mut replay = Replay::new(core, venue, recorder, self.feed, &progress);
+        for day in *days {
+            replay.day(&day.hours, day.warm_up)?;
+        }
+        let (core, mut recorder) = replay.finish();
+        recorder.finish();
+        Ok((core, recorder))
+    }
+}
+
+/// Runs a backtest. `ticks_done` counts ticks over all replays, for progress; `bulk` gets every decision and bar of the
+/// headline replay, which the result keeps only as far as reports show them.
 ///
 /// # Errors
 /// When the feed cannot be read, holds no trading day in the range, or the core halts.
@@ -157,6 +166,7 @@ pub fn run(
     feed: &dyn TickFeed,
     tables: &Tables,
     ticks_done: &AtomicU64,
+    bulk: Option<&mut dyn Bulk>,
 ) -> anyhow::Result<BacktestResult> {
     if request.headline == FillModelKind::Optimistic {
         anyhow::bail!("the headline is never the optimistic fill model; choose base, pessimistic or stressed");
@@ -172,13 +182,12 @@ pub fn run(
 
     let others: Vec<FillModelKind> =
         FillModelKind::ALL.into_iter().filter(|m| request.all_fill_models && *m != request.headline).collect();
-    let shown = if request.keep_everything { Keep::Everything } else { Keep::Shown };
-    let one = |model, keep| replay(request, feed, tables, &days, model, keep, ticks_done);
+    let shared = Shared { request, feed, tables, days: &days, ticks_done };
     // Two threads: the headline beside the other three, one after the other.
     let (headline, rest) = std::thread::scope(|scope| {
-        let rest = scope
-            .spawn(|| others.iter().map(|m| one(*m, Keep::Nothing).map(|r| (*m, r))).collect::<Result<Vec<_>, _>>());
-        let headline = one(request.headline, shown);
+        let one = |model| shared.replay(model, Keep::Nothing, None).map(|done| (model, done));
+        let rest = scope.spawn(move || others.into_iter().map(one).collect::<Result<Vec<_>, _>>());
+        let headline = shared.replay(request.headline, Keep::Shown, bulk);
         (headline, rest.join().expect("a replay thread does not panic"))
     });
     let (core, recorder) = headline?;
@@ -238,7 +247,7 @@ pub fn run(
     })
 }
 
-fn row(model: FillModelKind, core: &Direct, recorder: &Recorder) -> FillModelRow {
+fn row(model: FillModelKind, core: &Direct, recorder: &Recorder<'_>) -> FillModelRow {
     let gross = recorder.trades.iter().map(|t| t.gross).sum();
     let charges = recorder.charges.total();
     FillModelRow {

@@ -68,6 +68,7 @@ fn a_backtest_of_the_saved_demo_days_is_the_demo_to_the_digest() {
         serde_json::from_str(&succeed(dir.path(), args)).expect("exactly one JSON object")
     };
     let demo = run(&["demo", "--json", "--seed", "7", "--save-tape", "tape"]);
+    succeed(dir.path(), &["data", "verify", "tape"]);
     let days = ["--days", "2026-02-10..2026-02-11"];
     let again = run(&[&["backtest", "--json", "--tape", "tape", "--preset", "demo"][..], &days].concat());
     assert_eq!(demo["digest"], again["digest"]);

@@ -150,11 +150,7 @@ pub(super) fn days(stats: &Stats, out: &mut impl Write) -> io::Result<()> {
 
 pub(super) fn funnel(result: &BacktestResult, out: &mut impl Write) -> io::Result<()> {
     if result.funnel.is_empty() {
-        return writeln!(
-            out,
-            "\nWHY NO TRADE: no gate refused anything ({} evaluations recorded).",
-            count(result.decisions.len() as u64)
-        );
+        return writeln!(out, "\nWHY NO TRADE: no gate refused anything.");
     }
     let all: u64 = result.funnel.iter().map(|row| row.count).sum();
     let examples = words::examples(result);
