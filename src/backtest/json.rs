@@ -339,6 +339,7 @@ fn data(result: &BacktestResult, stats: &Stats) -> Value {
         "ticks": d.ticks,
         "synthesised": d.synthesised,
         "synthesised_pct": num(stats.summary.synthesised_pct),
+        "generated": d.generated,
         "with_book": d.with_book,
         "out_of_session": d.out_of_session,
         "stale": d.stale,

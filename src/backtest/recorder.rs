@@ -163,6 +163,7 @@ impl<'a> Recorder<'a> {
         let d = &mut self.data;
         d.ticks += 1;
         d.synthesised += u64::from(is_synthesised(tick));
+        d.generated += u64::from(tick.source == TickSource::Generated);
         d.with_book += u64::from(tick.has_book());
         d.derived_index += u64::from(tick.source == TickSource::Derived);
         if !tick.flags.is_decidable() {

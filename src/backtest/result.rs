@@ -287,6 +287,8 @@ pub struct DataQuality {
     pub ticks: u64,
     /// Ticks that are points of bars.
     pub synthesised: u64,
+    /// Ticks of a generated market, which nobody ever traded.
+    pub generated: u64,
     /// Ticks kept but excluded: outside the session.
     pub out_of_session: u64,
     /// Ticks kept but excluded: stale repeats.

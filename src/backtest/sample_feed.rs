@@ -73,10 +73,6 @@ impl TickFeed for SampleFeed {
     }
 
     fn notes(&self, _: NaiveDate) -> Vec<String> {
-        vec![format!(
-            "generated market, seed {}: its days are written to show how trades end; nothing here was ever traded, and no \
-             result on it is evidence of profit",
-            self.seed
-        )]
+        vec![format!("generated market, seed {}: nothing here was ever traded", self.seed)]
     }
 }

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use super::result::BacktestResult;
 use super::stats::{Headline, Stats};
 use crate::report::format::{day, plural, signed};
+use crate::report::words;
 
 /// Prints everything the replay says.
 ///
@@ -46,6 +47,9 @@ fn head(result: &BacktestResult, headline: &Headline, out: &mut impl Write) -> i
         meta.preset,
         meta.fill_model
     )?;
+    if result.data.generated > 0 {
+        writeln!(out, "{}", words::GENERATED)?;
+    }
     match (headline.covers_tables, headline.net) {
         (true, Some(net)) => {
             writeln!(out, "Net after charges: {} rupees over {}", signed(net), plural(headline.trades, "trade"))

@@ -182,10 +182,11 @@ fn signals(stats: &Stats) -> Vec<(String, String)> {
 }
 
 /// Counts of the data used, and whether each is a share of the ticks.
-pub fn data(data: &DataQuality) -> [(&'static str, u64, bool); 9] {
+pub fn data(data: &DataQuality) -> [(&'static str, u64, bool); 10] {
     [
         ("replayed", data.ticks, false),
         ("points of bars (synthesised)", data.synthesised, true),
+        ("generated, never traded", data.generated, true),
         ("with a two-sided book", data.with_book, true),
         ("excluded: outside the session", data.out_of_session, true),
         ("excluded: stale repeats", data.stale, true),

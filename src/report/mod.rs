@@ -114,6 +114,11 @@ fn header(result: &BacktestResult, stats: &Stats) -> String {
                           so there is no headline.</p>"
             .to_owned(),
     };
+    let generated = if result.data.generated > 0 {
+        format!("<p class=\"banner\"><b>{}</b></p>\n", words::GENERATED)
+    } else {
+        String::new()
+    };
     let links = [
         ("equity", "Balance", !result.equity.is_empty()),
         ("fills", "Fill models", true),
@@ -133,7 +138,7 @@ fn header(result: &BacktestResult, stats: &Stats) -> String {
     let links: String =
         links.iter().filter(|l| l.2).map(|(id, name, _)| format!("<a href=\"#{id}\">{name}</a>")).collect();
     format!(
-        "<header><p class=\"mode\">BACKTEST</p><h1>{}</h1><dl class=\"facts\">{facts}</dl><nav>{links}</nav></header>\n{banner}",
+        "<header><p class=\"mode\">BACKTEST</p><h1>{}</h1><dl class=\"facts\">{facts}</dl><nav>{links}</nav></header>\n{generated}{banner}",
         esc(&meta.title)
     )
 }

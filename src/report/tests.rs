@@ -172,6 +172,15 @@ fn no_trade_says_so_and_points_at_the_funnel() {
 }
 
 #[test]
+fn a_result_on_generated_ticks_says_on_top_that_it_is_no_evidence() {
+    let mut r = realistic(1);
+    assert!(!render(&r).contains(words::GENERATED));
+    r.data.generated = 1;
+    let page = render(&r);
+    assert!(page.find(words::GENERATED).unwrap() < page.find("class=\"cards\"").unwrap());
+}
+
+#[test]
 fn an_optimistic_run_never_shows_its_own_net_as_the_headline() {
     // N9, P24.
     let mut r = realistic(1);

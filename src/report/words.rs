@@ -175,6 +175,9 @@ pub fn fill_model(model: &str) -> &'static str {
     }
 }
 
+/// What stands above a result on generated ticks.
+pub const GENERATED: &str = "A generated market, written to show how trades end: nothing on it is evidence of profit.";
+
 /// What a replay is not; printed at the end of every report.
 pub const NOT_A_PROMISE: [&str; 5] = [
     "A replay meets books as they were. It cannot know how the market would have answered our orders.",
