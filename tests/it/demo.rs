@@ -55,6 +55,9 @@ fn another_seed_and_another_stop_change_the_result_and_the_same_seed_does_not() 
     assert_ne!(seven, digest(&["--seed", "8"]));
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("algo.yml");
+    fs::write(&file, "preset: demo\n").unwrap();
+    let alone = digest(&["--seed", "7", "--config", file.to_str().unwrap()]);
+    assert_eq!(seven, alone, "the demo's preset needs no other under it");
     fs::write(&file, "preset: demo\nrisk:\n  stop_pct: 12\n").unwrap();
     assert_ne!(seven, digest(&["--seed", "7", "--config", file.to_str().unwrap()]));
 }
