@@ -48,7 +48,6 @@ fn request() -> BacktestRequest {
         days: None,
         trade_from: None,
         headline: FillModelKind::Base,
-        keep_everything: false,
         all_fill_models: false,
     }
 }
@@ -68,12 +67,12 @@ fn best(mut work: impl FnMut()) -> f64 {
 
 fn replay(feed: &dyn TickFeed) -> usize {
     let tables = config::tables::load(None).expect("shipped tables load");
-    run(&request(), feed, &tables, &Default::default()).expect("the bench replays").trades.len()
+    run(&request(), feed, &tables, &Default::default(), None).expect("the bench replays").trades.len()
 }
 
 fn replay_by_mailbox(feed: &dyn TickFeed) -> usize {
     let tables = config::tables::load(None).expect("shipped tables load");
-    run_wired(&ByMailbox, &request(), feed, &tables, &Default::default()).expect("the bench replays").trades.len()
+    run_wired(&ByMailbox, &request(), feed, &tables, &Default::default(), None).expect("the bench replays").trades.len()
 }
 
 fn walk(feed: &MemoryFeed) {

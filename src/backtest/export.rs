@@ -3,9 +3,11 @@
 //! Money and prices are rupees with two decimals, index levels and indicators the shortest decimal that reads back to
 //! the same f64, times IST as `YYYY-MM-DDTHH:MM:SS+05:30` (with milliseconds when there are any), an undefined
 //! value is an empty field. The five files are written in full beside their place and only then moved into it.
+//!
+//! Decisions and bars are too many to keep until the end: a [`Spool`] takes them to disk while the replay runs.
 
 use std::fs;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -13,7 +15,8 @@ use csv::Writer;
 use scalper_decide::domain::{OrderPurpose, Premium};
 use tempfile::NamedTempFile;
 
-use super::result::BacktestResult;
+use super::recorder::Bulk;
+use super::result::{BacktestResult, BarRecord, DecisionRecord};
 use super::stats::is_level;
 
 /// Header of `bars.csv`; other programs read it by these names.
@@ -202,84 +205,115 @@ fn fills(r: &BacktestResult, out: &mut Out) -> csv::Result<()> {
     Ok(())
 }
 
-fn decisions(r: &BacktestResult, out: &mut Out) -> csv::Result<()> {
-    out.write_record(DECISIONS_HEADER)?;
-    for d in &r.decisions {
-        out.write_record([
-            d.seq.to_string().as_str(),
-            d.at.ist_text().as_str(),
-            d.underlying.symbol(),
-            d.stage,
-            d.code,
-            d.text.as_str(),
-        ])?;
+/// Decisions and bars on their way to an export, as CSV in files without a name: whatever ends the replay, nothing of
+/// them is left behind.
+#[derive(Debug)]
+pub struct Spool {
+    decisions: Writer<BufWriter<fs::File>>,
+    bars: Writer<BufWriter<fs::File>>,
+}
+
+impl Spool {
+    /// An empty spool on the disk that an export into `dir` goes to; `dir` need not exist yet.
+    ///
+    /// # Errors
+    /// When nothing can be written there.
+    pub fn new(dir: &Path) -> Result<Spool> {
+        let absolute = std::path::absolute(dir).with_context(|| format!("no such place: {}", dir.display()))?;
+        let folder = absolute.ancestors().find(|p| p.is_dir()).unwrap_or(Path::new("/"));
+        let file = |header: &[&str]| -> Result<_> {
+            let file = tempfile::tempfile_in(folder)
+                .with_context(|| format!("cannot write a temporary file in {}", folder.display()))?;
+            let mut out = Writer::from_writer(BufWriter::new(file));
+            out.write_record(header)?;
+            Ok(out)
+        };
+        Ok(Spool { decisions: file(&DECISIONS_HEADER)?, bars: file(&BARS_HEADER)? })
     }
+}
+
+impl Bulk for Spool {
+    fn decision(&mut self, d: &DecisionRecord) -> Result<()> {
+        let (seq, at) = (d.seq.to_string(), d.at.ist_text());
+        let fields = [seq.as_str(), at.as_str(), d.underlying.symbol(), d.stage, d.code, d.text.as_str()];
+        self.decisions.write_record(fields).context("cannot write the decisions of the export")
+    }
+
+    fn bars(&mut self, of_day: &[BarRecord]) -> Result<()> {
+        for b in of_day {
+            let fields = [
+                b.start.ist_text(),
+                b.underlying.to_string(),
+                b.timeframe.to_owned(),
+                float(b.open),
+                float(b.high),
+                float(b.low),
+                float(b.close),
+                maybe(b.atr, float),
+                maybe(b.supertrend, float),
+                maybe(b.direction, |d| d.to_string()),
+                maybe(b.plus_di, float),
+                maybe(b.minus_di, float),
+                maybe(b.adx, float),
+            ];
+            self.bars.write_record(fields).context("cannot write the bars of the export")?;
+        }
+        Ok(())
+    }
+}
+
+/// Copies a spooled file from its beginning.
+fn unspool(spooled: Writer<BufWriter<fs::File>>, out: &mut fs::File) -> Result<()> {
+    let mut file = spooled.into_inner().map_err(|e| e.into_error())?.into_inner().map_err(|e| e.into_error())?;
+    file.seek(SeekFrom::Start(0))?;
+    std::io::copy(&mut file, out)?;
     Ok(())
 }
 
-fn bars(r: &BacktestResult, out: &mut Out) -> csv::Result<()> {
-    out.write_record(BARS_HEADER)?;
-    for b in &r.bars {
-        out.write_record([
-            b.start.ist_text(),
-            b.underlying.to_string(),
-            b.timeframe.to_owned(),
-            float(b.open),
-            float(b.high),
-            float(b.low),
-            float(b.close),
-            maybe(b.atr, float),
-            maybe(b.supertrend, float),
-            maybe(b.direction, |d| d.to_string()),
-            maybe(b.plus_di, float),
-            maybe(b.minus_di, float),
-            maybe(b.adx, float),
-        ])?;
-    }
-    Ok(())
+type Writing<'a> = Box<dyn FnOnce(&mut fs::File) -> Result<()> + 'a>;
+
+/// Writes the records a result holds.
+fn listed<'a>(result: &'a BacktestResult, write: fn(&BacktestResult, &mut Out) -> csv::Result<()>) -> Writing<'a> {
+    Box::new(move |file| {
+        let mut out = Writer::from_writer(BufWriter::new(file as &mut dyn Write));
+        write(result, &mut out)?;
+        Ok(out.flush()?)
+    })
 }
 
-type Writing = fn(&BacktestResult, &mut Out) -> csv::Result<()>;
-
-/// Name and content of each file.
-const FILES: [(&str, Writing); 5] = [
-    ("trades.csv", trades),
-    ("orders.csv", orders),
-    ("fills.csv", fills),
-    ("decisions.csv", decisions),
-    ("bars.csv", bars),
-];
-
-fn stage(result: &BacktestResult, dir: &Path, name: &str, write: Writing) -> Result<NamedTempFile> {
+fn stage(dir: &Path, name: &str, write: Writing<'_>) -> Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     // The default of temporary files is readable by the owner only; exports follow the umask like any other file.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.prefix(&format!(".{name}.")).tempfile_in(dir)?;
-    {
-        let sink: &mut dyn Write = file.as_file_mut();
-        let mut out = Writer::from_writer(BufWriter::new(sink));
-        write(result, &mut out)?;
-        out.flush()?;
-    }
+    write(file.as_file_mut())?;
     file.as_file().sync_all()?;
     Ok(file)
 }
 
-/// Writes the five files into `dir`, made when it does not exist; files of an earlier export are replaced. Returns
+/// Writes the five files, three from the result and two from the spool of its replay, into `dir`, made when it does not exist; files of an earlier export are replaced. Returns
 /// the paths written.
 ///
 /// # Errors
 /// When the folder or a file cannot be written. Then no file of this export is left behind, and none of an earlier one
 /// is harmed unless the last step, moving finished files into place, failed half-way.
-pub fn export(result: &BacktestResult, dir: &Path) -> Result<Vec<PathBuf>> {
+pub fn export(result: &BacktestResult, spool: Spool, dir: &Path) -> Result<Vec<PathBuf>> {
     let existed = dir.exists();
     fs::create_dir_all(dir).with_context(|| format!("cannot make the export folder {}", dir.display()))?;
-    let staged: Result<Vec<_>> = FILES
+    let Spool { decisions, bars } = spool;
+    let files: [(&str, Writing<'_>); 5] = [
+        ("trades.csv", listed(result, trades)),
+        ("orders.csv", listed(result, orders)),
+        ("fills.csv", listed(result, fills)),
+        ("decisions.csv", Box::new(move |file| unspool(decisions, file))),
+        ("bars.csv", Box::new(move |file| unspool(bars, file))),
+    ];
+    let staged: Result<Vec<_>> = files
         .into_iter()
         .map(|(name, write)| {
-            let file = stage(result, dir, name, write)
-                .with_context(|| format!("cannot write {} in {}", name, dir.display()))?;
+            let file =
+                stage(dir, name, write).with_context(|| format!("cannot write {} in {}", name, dir.display()))?;
             Ok((dir.join(name), file))
         })
         .collect();

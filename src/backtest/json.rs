@@ -7,6 +7,7 @@ use scalper_decide::domain::{ChargeHeads, Instant, Money, Premium};
 use serde_json::{Map, Value, json};
 
 use super::result::{BacktestResult, TradeRecord, UnresolvedRecord};
+use super::rules::RuleRow;
 use super::stats::{DayRow, GroupRow, MONTH_TABLE_FROM_DAYS, Stats, Summary, TradeFigures, is_level, strike_steps};
 
 /// Version of the shape; the number grows when a key changes its meaning or goes away.
@@ -28,6 +29,7 @@ pub fn object(result: &BacktestResult) -> Value {
         "unresolved": result.unresolved.iter().map(unresolved).collect::<Vec<_>>(),
         "fill_models": fill_models(result, &stats),
         "funnel": result.funnel.iter().map(|f| json!({"stage": f.stage, "code": f.code, "count": f.count})).collect::<Vec<_>>(),
+        "rules": result.rules.iter().map(rule).collect::<Vec<_>>(),
         "charges": charges(result, &stats),
         "assumptions": result.assumptions.iter().map(|(name, text)| json!({"name": name, "text": text})).collect::<Vec<_>>(),
         "data": data(result, &stats),
@@ -313,6 +315,15 @@ fn fill_models(result: &BacktestResult, stats: &Stats) -> Value {
         .collect()
 }
 
+fn rule(row: &RuleRow) -> Value {
+    json!({
+        "rule": row.rule.code(),
+        "standing": row.standing.code(),
+        "evaluations": row.evaluations,
+        "exits": row.exits,
+    })
+}
+
 fn charges(result: &BacktestResult, stats: &Stats) -> Value {
     json!({
         "closed_round_trips": heads(&stats.summary.charge_heads),
@@ -328,6 +339,7 @@ fn data(result: &BacktestResult, stats: &Stats) -> Value {
         "ticks": d.ticks,
         "synthesised": d.synthesised,
         "synthesised_pct": num(stats.summary.synthesised_pct),
+        "generated": d.generated,
         "with_book": d.with_book,
         "out_of_session": d.out_of_session,
         "stale": d.stale,
@@ -364,6 +376,7 @@ mod tests {
                 "unresolved",
                 "fill_models",
                 "funnel",
+                "rules",
                 "charges",
                 "assumptions",
                 "data"

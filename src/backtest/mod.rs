@@ -10,6 +10,7 @@ pub mod memory_feed;
 pub mod recorder;
 pub mod replay;
 pub mod result;
+pub mod rules;
 pub mod run;
 pub mod sample_feed;
 pub mod stats;

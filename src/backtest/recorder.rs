@@ -26,17 +26,39 @@ pub enum Keep {
     /// What tables and report show: the first decision of each kind, the bars of days that are drawn. Bounded, however
     /// many days are replayed (P32).
     Shown,
-    /// Every decision and every bar, for exports.
-    Everything,
 }
 
-/// Charts a report draws at most; bars of further days are not kept for it.
-const DRAWN_DAYS: usize = 12;
+/// Takes what a replay does not keep: every decision as it is made, every bar when its day is over.
+pub trait Bulk: std::fmt::Debug + Send {
+    /// One evaluation, in order of time.
+    ///
+    /// # Errors
+    /// When it cannot be taken; the replay then ends with this error.
+    fn decision(&mut self, decision: &DecisionRecord) -> anyhow::Result<()>;
+    /// The closed bars of a day by start, index and timeframe.
+    ///
+    /// # Errors
+    /// When they cannot be taken; the replay then ends with this error.
+    fn bars(&mut self, of_day: &[BarRecord]) -> anyhow::Result<()>;
+}
+
+/// Charts a report draws at most, one per day and index; it stays a few megabytes however long the run, and bars of
+/// further days are not kept for it.
+pub const DRAWN_DAYS: usize = 12;
+
+/// Which bars a chart is drawn from, best first: a report of one or two traded days shows minutes, a longer one
+/// five-minute bars.
+pub const fn drawn_timeframes(days: usize) -> [&'static str; 4] {
+    if days <= 2 { ["1m", "3m", "5m", "15m"] } else { ["5m", "3m", "1m", "15m"] }
+}
 
 /// Records of one replay.
 #[derive(Debug)]
-pub struct Recorder {
+pub struct Recorder<'a> {
     keep: Keep,
+    bulk: Option<&'a mut dyn Bulk>,
+    /// Why `bulk` took no more.
+    bulk_failure: Option<anyhow::Error>,
     seen: BTreeSet<(Stage, &'static str)>,
     day_bars: Vec<BarRecord>,
     last_bars: BTreeMap<Underlying, BarRecord>,
@@ -80,11 +102,18 @@ pub struct Recorder {
     balance: Money,
 }
 
-impl Recorder {
+impl<'a> Recorder<'a> {
     /// An empty recorder for `planned_days` traded days of an account that starts with `opening_balance`.
-    pub fn new(keep: Keep, planned_days: usize, opening_balance: Money) -> Recorder {
+    pub fn new(
+        keep: Keep,
+        bulk: Option<&'a mut dyn Bulk>,
+        planned_days: usize,
+        opening_balance: Money,
+    ) -> Recorder<'a> {
         Recorder {
             keep,
+            bulk,
+            bulk_failure: None,
             seen: BTreeSet::new(),
             day_bars: Vec::new(),
             last_bars: BTreeMap::new(),
@@ -134,6 +163,7 @@ impl Recorder {
         let d = &mut self.data;
         d.ticks += 1;
         d.synthesised += u64::from(is_synthesised(tick));
+        d.generated += u64::from(tick.source == TickSource::Generated);
         d.with_book += u64::from(tick.has_book());
         d.derived_index += u64::from(tick.source == TickSource::Derived);
         if !tick.flags.is_decidable() {
@@ -190,20 +220,30 @@ impl Recorder {
         if !matches!(self.day, Some((_, true))) && !matches!(decision.code, "SIGNAL" | "PICKED" | "PLACED") {
             *self.funnel.entry((decision.stage, decision.code)).or_default() += 1;
         }
-        let keep = match self.keep {
-            Keep::Nothing => false,
-            Keep::Shown => self.seen.insert((decision.stage, decision.code)),
-            Keep::Everything => true,
+        let shown = self.keep == Keep::Shown && self.seen.insert((decision.stage, decision.code));
+        if !shown && self.bulk.is_none() {
+            return;
+        }
+        let record = DecisionRecord {
+            seq: decision.stamp.seq.0,
+            at: decision.stamp.at,
+            underlying: decision.underlying,
+            stage: decision.stage.name(),
+            code: decision.code,
+            text: decision.text,
         };
-        if keep {
-            self.decisions.push(DecisionRecord {
-                seq: decision.stamp.seq.0,
-                at: decision.stamp.at,
-                underlying: decision.underlying,
-                stage: decision.stage.name(),
-                code: decision.code,
-                text: decision.text,
-            });
+        self.pass_on(|bulk| bulk.decision(&record));
+        if shown {
+            self.decisions.push(record);
+        }
+    }
+
+    /// Hands something to the taker of bulky records until it fails once.
+    fn pass_on(&mut self, give: impl FnOnce(&mut dyn Bulk) -> anyhow::Result<()>) {
+        if let Some(bulk) = self.bulk.as_deref_mut()
+            && self.bulk_failure.is_none()
+        {
+            self.bulk_failure = give(bulk).err();
         }
     }
 
@@ -336,9 +376,12 @@ impl Recorder {
     }
 
     /// A day ends: its orders become records.
-    pub fn close_day(&mut self, books: &Books, universe: &Universe) {
+    ///
+    /// # Errors
+    /// What the taker of bulky records answered.
+    pub fn close_day(&mut self, books: &Books, universe: &Universe) -> anyhow::Result<()> {
         self.reconcile(books);
-        let Some((day, warm_up)) = self.day else { return };
+        let Some((day, warm_up)) = self.day else { return Ok(()) };
         let mut by_id: BTreeMap<String, (String, scalper_decide::domain::OrderSide, PositionId)> = BTreeMap::new();
         let mut orders: Vec<(&Order, u8)> = books.orders.orders().collect();
         orders.sort_by_key(|(order, _)| (order.sent_at, order.spec.position, order.spec.id));
@@ -383,15 +426,14 @@ impl Recorder {
                 halted: Some(books.risk.day().halts().collect::<Vec<_>>().join("; ")).filter(|text| !text.is_empty()),
             });
         }
+        self.bulk_failure.take().map_or(Ok(()), Err)
     }
 
     /// Decides which of the day's bars stay.
     fn keep_bars(&mut self, day: NaiveDate, warm_up: bool) {
-        if self.keep == Keep::Everything {
-            self.bars.append(&mut self.day_bars);
-            return;
-        }
-        let bars = std::mem::take(&mut self.day_bars);
+        let mut bars = std::mem::take(&mut self.day_bars);
+        bars.sort_by_key(bar_key);
+        self.pass_on(|bulk| bulk.bars(&bars));
         if warm_up {
             return;
         }
@@ -400,8 +442,7 @@ impl Recorder {
             let traded = self.trades.iter().any(|t| t.day == day && t.underlying == underlying);
             if traded && self.drawn < DRAWN_DAYS {
                 self.drawn += 1;
-                // A report of one day draws minutes, one of several days the five-minute bars (or what there is).
-                let order = if self.planned_days <= 1 { ["1m", "3m", "5m", "15m"] } else { ["5m", "3m", "1m", "15m"] };
+                let order = drawn_timeframes(self.planned_days);
                 let drawn = order.into_iter().find(|t| of_index().any(|b| b.timeframe == *t));
                 self.bars.extend(of_index().filter(|b| Some(b.timeframe) == drawn).cloned());
             } else if !self.last_bars.contains_key(&underlying) {
@@ -418,8 +459,8 @@ impl Recorder {
     pub fn finish(&mut self) {
         let last = std::mem::take(&mut self.last_bars);
         self.bars.extend(last.into_values());
-        self.bars.sort_by(|a, b| (a.start, a.underlying, a.timeframe).cmp(&(b.start, b.underlying, b.timeframe)));
-        self.bars.dedup_by(|a, b| (a.start, a.underlying, a.timeframe) == (b.start, b.underlying, b.timeframe));
+        self.bars.sort_by_key(bar_key);
+        self.bars.dedup_by_key(|bar| bar_key(bar));
     }
 
     /// Refusals per gate, in pipeline order, most frequent first inside a stage.
@@ -432,6 +473,11 @@ impl Recorder {
         rows.sort_by_key(|(stage, row)| (*stage, std::cmp::Reverse(row.count), row.code));
         rows.into_iter().map(|(_, row)| row).collect()
     }
+}
+
+/// Order of bars everywhere.
+fn bar_key(bar: &BarRecord) -> (Instant, Underlying, &'static str) {
+    (bar.start, bar.underlying, bar.timeframe)
 }
 
 fn state_text(order: &Order) -> String {

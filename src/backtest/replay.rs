@@ -89,29 +89,29 @@ impl Wiring for Plain {
 }
 
 /// One replay in progress.
-pub struct Replay<'a, C> {
+pub struct Replay<'a, 'b, C> {
     core: C,
     venue: VenueSim,
     reports: BTreeMap<(Instant, u64), VenueOutput>,
     report_seq: u64,
     outputs: Vec<VenueOutput>,
-    recorder: Recorder,
+    recorder: Recorder<'b>,
     feed: &'a dyn TickFeed,
     closing: [ClosingAverage; Underlying::ALL.len()],
     index_of_slot: Vec<Option<Underlying>>,
     expiring: BTreeSet<(Underlying, NaiveDate)>,
-    on_progress: &'a mut (dyn FnMut(u64) + Send),
+    on_progress: &'a (dyn Fn(u64) + Sync),
 }
 
-impl<'a, C: Core> Replay<'a, C> {
+impl<'a, 'b, C: Core> Replay<'a, 'b, C> {
     /// A replay that has not started.
     pub fn new(
         core: C,
         venue: VenueSim,
-        recorder: Recorder,
+        recorder: Recorder<'b>,
         feed: &'a dyn TickFeed,
-        on_progress: &'a mut (dyn FnMut(u64) + Send),
-    ) -> Replay<'a, C> {
+        on_progress: &'a (dyn Fn(u64) + Sync),
+    ) -> Replay<'a, 'b, C> {
         Replay {
             core,
             venue,
@@ -128,7 +128,7 @@ impl<'a, C: Core> Replay<'a, C> {
     }
 
     /// The core, its books and the records after the last day.
-    pub fn finish(mut self, driver: &impl Driver) -> (C, Books, Recorder) {
+    pub fn finish(mut self, driver: &impl Driver) -> (C, Books, Recorder<'b>) {
         let books = driver.run(self.core.books());
         (self.core, books, self.recorder)
     }
@@ -311,8 +311,7 @@ impl<'a, C: Core> Replay<'a, C> {
         self.recorder.before_close(&self.core.books().await);
         self.core.handle(end, &Event::SessionClosed { day: hours.day }).await?;
         self.drain(end);
-        self.recorder.close_day(&self.core.books().await, self.core.universe());
-        Ok(())
+        self.recorder.close_day(&self.core.books().await, self.core.universe())
     }
 }
 

@@ -7,6 +7,8 @@ use scalper_decide::domain::{
 };
 use serde::Serialize;
 
+use super::rules::RuleRow;
+
 /// What was run, on what, with which code.
 #[derive(Debug, Clone, Serialize)]
 pub struct RunMeta {
@@ -285,6 +287,8 @@ pub struct DataQuality {
     pub ticks: u64,
     /// Ticks that are points of bars.
     pub synthesised: u64,
+    /// Ticks of a generated market, which nobody ever traded.
+    pub generated: u64,
     /// Ticks kept but excluded: outside the session.
     pub out_of_session: u64,
     /// Ticks kept but excluded: stale repeats.
@@ -318,12 +322,14 @@ pub struct BacktestResult {
     pub orders: Vec<OrderRecord>,
     /// Executions in order of time.
     pub fills: Vec<FillRecord>,
-    /// Every evaluation.
+    /// The first evaluation of each kind.
     #[serde(skip)]
     pub decisions: Vec<DecisionRecord>,
     /// Refusals per gate, in pipeline order.
     pub funnel: Vec<FunnelRow>,
-    /// Closed bars.
+    /// Exit rules, in report order: in force or not, judged how often, exits.
+    pub rules: Vec<RuleRow>,
+    /// Closed bars of the days that are drawn, and the first and last of each index.
     #[serde(skip)]
     pub bars: Vec<BarRecord>,
     /// Days in order.

@@ -14,9 +14,10 @@ use scalper_decide::tick_cache::TickRefusal;
 use scalper_decide::venue_sim::{FillModel, FillModelKind, VenueSim};
 
 use super::feed::TickFeed;
-use super::recorder::{Keep, Recorder};
+use super::recorder::{Bulk, Keep, Recorder};
 use super::replay::{Plain, Replay, Wiring};
 use super::result::{BacktestResult, FillModelRow, RunMeta};
+use super::rules;
 use crate::config::tables::Tables;
 use crate::tape::import::interval_text;
 
@@ -38,8 +39,6 @@ pub struct BacktestRequest {
     pub trade_from: Option<NaiveDate>,
     /// Fill model of the headline; never the optimistic one.
     pub headline: FillModelKind,
-    /// Whether to keep every decision and bar in memory, for an export.
-    pub keep_everything: bool,
     /// Whether to replay the other three fill models as well.
     pub all_fill_models: bool,
 }
@@ -121,14 +120,14 @@ fn frames_notes(feed: &dyn TickFeed, days: &[PlannedDay]) -> Vec<String> {
 }
 
 /// What a replay leaves behind.
-struct Replayed {
+struct Replayed<'b> {
     digest: String,
     books: Books,
-    recorder: Recorder,
+    recorder: Recorder<'b>,
 }
 
-/// What all replays of a backtest share.
-struct Plan<'a, W> {
+/// What every replay of a backtest shares.
+struct Shared<'a, W> {
     wiring: &'a W,
     request: &'a BacktestRequest,
     feed: &'a dyn TickFeed,
@@ -137,23 +136,27 @@ struct Plan<'a, W> {
     ticks_done: &'a AtomicU64,
 }
 
-impl<W: Wiring> Plan<'_, W> {
+impl<W: Wiring> Shared<'_, W> {
     /// One replay under one fill model.
-    fn replay(&self, model: FillModelKind, keep: Keep) -> anyhow::Result<Replayed> {
-        let core_tables = CoreTables {
-            calendar: Arc::new(self.tables.calendar.clone()),
-            charges: Arc::new(self.tables.charges.clone()),
-        };
-        let params = &self.request.params;
-        let (core, driver) = self.wiring.build(params, core_tables);
+    fn replay<'b>(
+        &self,
+        model: FillModelKind,
+        keep: Keep,
+        bulk: Option<&'b mut dyn Bulk>,
+    ) -> anyhow::Result<Replayed<'b>> {
+        let Shared { wiring, request, tables, days, .. } = self;
+        let core_tables =
+            CoreTables { calendar: Arc::new(tables.calendar.clone()), charges: Arc::new(tables.charges.clone()) };
+        let (core, driver) = wiring.build(&request.params, core_tables);
         let venue = VenueSim::new(FillModel::named(model));
-        let planned = self.days.iter().filter(|d| !d.warm_up).count();
-        let recorder = Recorder::new(keep, planned, params.capital.opening_balance.unwrap_or(Money::ZERO));
-        let mut progress = |ticks: u64| {
+        let planned = days.iter().filter(|d| !d.warm_up).count();
+        let balance = request.params.capital.opening_balance.unwrap_or(Money::ZERO);
+        let recorder = Recorder::new(keep, bulk, planned, balance);
+        let progress = |ticks: u64| {
             self.ticks_done.fetch_add(ticks, Ordering::Relaxed);
         };
-        let mut replay = Replay::new(core, venue, recorder, self.feed, &mut progress);
-        for day in self.days {
+        let mut replay = Replay::new(core, venue, recorder, self.feed, &progress);
+        for day in *days {
             replay.day(&driver, &day.hours, day.warm_up)?;
         }
         let (core, books, mut recorder) = replay.finish(&driver);
@@ -162,7 +165,8 @@ impl<W: Wiring> Plan<'_, W> {
     }
 }
 
-/// Runs a backtest. `ticks_done` counts ticks over all replays, for progress.
+/// Runs a backtest. `ticks_done` counts ticks over all replays, for progress; `bulk` gets every decision and bar of the
+/// headline replay, which the result keeps only as far as reports show them.
 ///
 /// # Errors
 /// When the feed cannot be read, holds no trading day in the range, or the core halts.
@@ -171,8 +175,9 @@ pub fn run(
     feed: &dyn TickFeed,
     tables: &Tables,
     ticks_done: &AtomicU64,
+    bulk: Option<&mut dyn Bulk>,
 ) -> anyhow::Result<BacktestResult> {
-    run_wired(&Plain, request, feed, tables, ticks_done)
+    run_wired(&Plain, request, feed, tables, ticks_done, bulk)
 }
 
 /// Runs a backtest through stages wired in a way of the caller's choice; the result is the same for every way.
@@ -185,6 +190,7 @@ pub fn run_wired<W: Wiring>(
     feed: &dyn TickFeed,
     tables: &Tables,
     ticks_done: &AtomicU64,
+    bulk: Option<&mut dyn Bulk>,
 ) -> anyhow::Result<BacktestResult> {
     if request.headline == FillModelKind::Optimistic {
         anyhow::bail!("the headline is never the optimistic fill model; choose base, pessimistic or stressed");
@@ -200,14 +206,12 @@ pub fn run_wired<W: Wiring>(
 
     let others: Vec<FillModelKind> =
         FillModelKind::ALL.into_iter().filter(|m| request.all_fill_models && *m != request.headline).collect();
-    let shown = if request.keep_everything { Keep::Everything } else { Keep::Shown };
-    let plan = Plan { wiring, request, feed, tables, days: &days, ticks_done };
+    let shared = Shared { wiring, request, feed, tables, days: &days, ticks_done };
     // Two threads: the headline beside the other three, one after the other.
     let (headline, rest) = std::thread::scope(|scope| {
-        let rest = scope.spawn(|| {
-            others.iter().map(|m| plan.replay(*m, Keep::Nothing).map(|r| (*m, r))).collect::<Result<Vec<_>, _>>()
-        });
-        let headline = plan.replay(request.headline, shown);
+        let one = |model| shared.replay(model, Keep::Nothing, None).map(|done| (model, done));
+        let rest = scope.spawn(move || others.into_iter().map(one).collect::<Result<Vec<_>, _>>());
+        let headline = shared.replay(request.headline, Keep::Shown, bulk);
         (headline, rest.join().expect("a replay thread does not panic"))
     });
     let Replayed { digest, books, recorder } = headline?;
@@ -249,6 +253,7 @@ pub fn run_wired<W: Wiring>(
             opening_balance: request.params.capital.opening_balance.unwrap_or(Money::ZERO),
         },
         assumptions: super::assumptions::list(request, &days.iter().map(|d| d.warm_up).collect::<Vec<_>>()),
+        rules: rules::rows(&books.risk, &recorder.trades),
         trades: recorder.trades,
         unresolved: recorder.unresolved,
         orders: recorder.orders,
@@ -266,7 +271,7 @@ pub fn run_wired<W: Wiring>(
     })
 }
 
-fn row(model: FillModelKind, digest: &str, recorder: &Recorder) -> FillModelRow {
+fn row(model: FillModelKind, digest: &str, recorder: &Recorder<'_>) -> FillModelRow {
     let gross = recorder.trades.iter().map(|t| t.gross).sum();
     let charges = recorder.charges.total();
     FillModelRow {

@@ -6,6 +6,7 @@ use scalper_decide::domain::{Instrument, InstrumentId, Tick};
 
 use super::feed::{Resolve, TickFeed, TickSink};
 use crate::sample::{Sample, SampleDay};
+use crate::tape::instruments::tape_order;
 
 /// Ticks handed over at a time.
 const BATCH: usize = 4_096;
@@ -38,7 +39,10 @@ impl TickFeed for SampleFeed {
     }
 
     fn instruments(&self, day: NaiveDate) -> Result<Vec<Instrument>> {
-        Ok(self.day(day)?.instruments.clone())
+        let mut listed = self.day(day)?.instruments.clone();
+        // The order of a tape: slots count in the digest, and a saved day shall replay to the same one.
+        listed.sort_by_key(tape_order);
+        Ok(listed)
     }
 
     fn replay(&self, day: NaiveDate, resolve: Resolve<'_>, sink: TickSink<'_>) -> Result<()> {

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use super::result::BacktestResult;
 use super::stats::{Headline, Stats};
 use crate::report::format::{day, plural, signed};
+use crate::report::words;
 
 /// Prints everything the replay says.
 ///
@@ -28,6 +29,7 @@ pub fn print(result: &BacktestResult, out: &mut impl Write) -> io::Result<()> {
     summary::charges(result, &stats, out)?;
     summary::fill_models(result, &stats, out)?;
     detail::funnel(result, out)?;
+    detail::rules(result, out)?;
     summary::assumptions(result, out)?;
     summary::data(result, &stats, out)?;
     summary::identity(result, out)
@@ -45,20 +47,23 @@ fn head(result: &BacktestResult, headline: &Headline, out: &mut impl Write) -> i
         meta.preset,
         meta.fill_model
     )?;
+    if result.data.generated > 0 {
+        writeln!(out, "{}", words::GENERATED)?;
+    }
     match (headline.covers_tables, headline.net) {
         (true, Some(net)) => {
             writeln!(out, "Net after charges: {} rupees over {}", signed(net), plural(headline.trades, "trade"))
         }
         (_, Some(net)) => writeln!(
             out,
-            "The tables below are the OPTIMISTIC replay, an upper bound. Headline ({}): {} rupees over {}",
+            "The tables below are the OPTIMISTIC replay, kinder than real fills. Headline ({}): {} rupees over {}",
             headline.model,
             signed(net),
             plural(headline.trades, "trade")
         ),
         (_, None) => writeln!(
             out,
-            "The tables below are the OPTIMISTIC replay, an upper bound. No other fill model was replayed, so there is \
+            "The tables below are the OPTIMISTIC replay, kinder than real fills. No other fill model was replayed, so there is \
              no headline."
         ),
     }

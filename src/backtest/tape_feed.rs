@@ -1,7 +1,8 @@
 //! A tape on disk as a feed. Decoding runs on a thread of its own, so that it overlaps with deciding.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::mpsc::{channel, sync_channel};
 
 use anyhow::Result;
@@ -9,7 +10,7 @@ use chrono::NaiveDate;
 use scalper_decide::domain::{Age, Instrument, InstrumentId, Segment, Tick, Underlying};
 
 use super::feed::{Resolve, TickFeed, TickSink};
-use crate::tape::{DayAbout, Tape, TapeDay, TapeWriter};
+use crate::tape::{DayAbout, Tape, TapeDay, TapeWriter, check_files};
 
 /// Batches decoded ahead.
 const AHEAD: usize = 4;
@@ -18,6 +19,8 @@ const AHEAD: usize = 4;
 pub struct TapeFeed {
     title: String,
     tape: Tape,
+    /// Days whose files were found to be the certified ones; every replay of a run reads the same files.
+    proved: Mutex<BTreeSet<NaiveDate>>,
 }
 
 impl TapeFeed {
@@ -25,12 +28,24 @@ impl TapeFeed {
     pub fn open(dir: &Path) -> Result<TapeFeed> {
         let tape = Tape::open(dir)?;
         let title = dir.file_name().map_or_else(|| "tape".to_owned(), |name| name.to_string_lossy().into_owned());
-        Ok(TapeFeed { title, tape })
+        Ok(TapeFeed { title, tape, proved: Mutex::default() })
     }
 
     /// Opens a day; nothing of it stays in memory when it is done (P32).
     fn day(&self, day: NaiveDate) -> Result<TapeDay> {
         Ok(self.tape.day(day)?)
+    }
+
+    /// Opens a day whose content is about to be believed: its files must be the ones that were certified.
+    fn proved_day(&self, day: NaiveDate) -> Result<TapeDay> {
+        let opened = self.day(day)?;
+        // Held while hashing, so that two replays side by side read a day once.
+        let mut proved = self.proved.lock().expect("proving a day does not panic");
+        if !proved.contains(&day) {
+            check_files(&opened)?;
+            proved.insert(day);
+        }
+        Ok(opened)
     }
 }
 
@@ -44,11 +59,11 @@ impl TickFeed for TapeFeed {
     }
 
     fn instruments(&self, day: NaiveDate) -> Result<Vec<Instrument>> {
-        Ok(self.day(day)?.instruments())
+        Ok(self.proved_day(day)?.instruments())
     }
 
     fn replay(&self, day: NaiveDate, resolve: Resolve<'_>, sink: TickSink<'_>) -> Result<()> {
-        let day = &self.day(day)?;
+        let day = &self.proved_day(day)?;
         std::thread::scope(|scope| {
             let (send, receive) = sync_channel::<Result<Vec<Tick>>>(AHEAD);
             // Batches go back to be filled again: memory stays where it is, day after day.

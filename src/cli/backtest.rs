@@ -12,10 +12,12 @@ use scalper_decide::venue_sim::FillModelKind;
 use super::config::named_or_default;
 use super::exit::{BadUsage, Code};
 use super::progress;
+use crate::backtest::export::{Spool, export};
 use crate::backtest::feed::TickFeed;
+use crate::backtest::recorder::Bulk;
 use crate::backtest::run::{BacktestRequest, run as run_backtest};
 use crate::backtest::tape_feed::TapeFeed;
-use crate::backtest::{export, json, tables};
+use crate::backtest::{json, tables};
 use crate::config;
 
 /// Largest opening balance.
@@ -160,17 +162,18 @@ pub fn replay(
         days,
         trade_from,
         headline: args.fill_model,
-        keep_everything: args.export.is_some(),
         all_fill_models: true,
     };
+    let mut spool = args.export.as_deref().map(Spool::new).transpose()?;
     let total: u64 = feed.days().iter().filter_map(|d| feed.tick_count(*d)).sum();
     let done = AtomicU64::new(0);
     let replays = FillModelKind::ALL.len() as u64;
     let result = progress::watch("replaying", total * replays, &done, || {
-        run_backtest(&request, feed, &effective.tables, &done)
+        let bulk = spool.as_mut().map(|spool| spool as &mut dyn Bulk);
+        run_backtest(&request, feed, &effective.tables, &done, bulk)
     })?;
-    if let Some(dir) = &args.export {
-        export::export(&result, dir)?;
+    if let Some((dir, spool)) = args.export.as_ref().zip(spool) {
+        export(&result, spool, dir)?;
         crate::report::write(&result, &dir.join("report.html"))?;
     }
     if let Some(file) = &report_file {

@@ -1,4 +1,4 @@
-//! `scalper demo`: the whole chain on a generated day, offline.
+//! `scalper demo`: the whole chain on generated days, offline.
 
 use std::path::PathBuf;
 
@@ -13,13 +13,13 @@ use crate::config::{self, tables};
 use crate::sample::demo::DEMO_SEED;
 use crate::sample::{Sample, SampleSpec};
 
-/// Preset the demo day is made for; presets given on the command line come on top of it.
+/// Preset the demo days are made for; presets given on the command line come on top of it.
 const DEMO_PRESET: &str = "demo";
 
 /// Arguments of `scalper demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Seed of the generated day.
+    /// Seed of the generated days.
     #[arg(long, default_value_t = DEMO_SEED)]
     pub seed: u64,
     /// Where the HTML report goes.

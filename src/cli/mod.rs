@@ -26,7 +26,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Replay a generated sample day offline, print its tables and write the HTML report.
+    /// Replay two generated days offline, print the tables and write the HTML report. The days are written to show every
+    /// way a position ends; the result says nothing about profit.
     Demo(demo::DemoArgs),
     /// Replay recorded days through the decision chain.
     Backtest(backtest::BacktestArgs),

@@ -9,11 +9,10 @@ use super::format::{day as day_text, ist_clock, plural, premium, signed};
 use super::html::{Col, Grid, esc, gain, minus};
 use super::svg::{Axis, px};
 use super::words;
+use crate::backtest::recorder::{DRAWN_DAYS, drawn_timeframes};
 use crate::backtest::result::{BacktestResult, BarRecord, TradeRecord};
 use crate::backtest::stats::{is_level, minutes_of};
 
-/// Most charts in one report; it stays a few megabytes however long the run.
-const MOST_CHARTS: usize = 12;
 const WIDTH: f64 = 1160.0;
 const HEIGHT: f64 = 380.0;
 const LEFT: f64 = 12.0;
@@ -27,16 +26,15 @@ const LINE: f64 = 13.0;
 /// The charts with their trades, and a note on what was left out.
 pub(super) fn charts(result: &BacktestResult) -> String {
     let pairs: BTreeSet<(NaiveDate, Underlying)> = result.trades.iter().map(|t| (t.day, t.underlying)).collect();
-    let single_day = pairs.iter().map(|(day, _)| day).collect::<BTreeSet<_>>().len() <= 1 && result.days.len() <= 1;
     let mut out = String::from(LEGEND);
-    for (day, underlying) in pairs.iter().take(MOST_CHARTS) {
-        out.push_str(&one_day(result, *day, *underlying, single_day));
+    for (day, underlying) in pairs.iter().take(DRAWN_DAYS) {
+        out.push_str(&one_day(result, *day, *underlying));
     }
-    if pairs.len() > MOST_CHARTS {
+    if pairs.len() > DRAWN_DAYS {
         out.push_str(&format!(
             "<p class=\"note\">{} more charts were left out to keep the page small; their trades are in the table below, their \
              bars in the CSV export.</p>",
-            pairs.len() - MOST_CHARTS
+            pairs.len() - DRAWN_DAYS
         ));
     }
     out
@@ -51,8 +49,7 @@ const LEGEND: &str = "<p class=\"legend\"><span><svg viewBox=\"0 0 14 14\" aria-
 <span><svg viewBox=\"0 0 14 14\" aria-hidden=\"true\"><path class=\"upf\" d=\"M2 2h10v10h-10z\"/></svg>left with a gain</span>\
 <span><svg viewBox=\"0 0 14 14\" aria-hidden=\"true\"><path class=\"crossmark\" d=\"M2 2l10 10M12 2l-10 10\"/></svg>left with a loss</span></p>";
 
-fn one_day(result: &BacktestResult, day: NaiveDate, underlying: Underlying, single_day: bool) -> String {
-    let order: [&str; 4] = if single_day { ["1m", "3m", "5m", "15m"] } else { ["5m", "3m", "1m", "15m"] };
+fn one_day(result: &BacktestResult, day: NaiveDate, underlying: Underlying) -> String {
     let of = |timeframe: &str| -> Vec<&BarRecord> {
         let mut bars: Vec<&BarRecord> = result
             .bars
@@ -67,14 +64,17 @@ fn one_day(result: &BacktestResult, day: NaiveDate, underlying: Underlying, sing
     let trades: Vec<(usize, &TradeRecord)> =
         (1..).zip(&result.trades).filter(|(_, t)| t.day == day && t.underlying == underlying).collect();
     let net = trades.iter().map(|(_, t)| t.net).sum();
-    let (timeframe, bars) =
-        order.into_iter().map(|tf| (tf, of(tf))).find(|(_, bars)| !bars.is_empty()).unwrap_or(("", Vec::new()));
+    let (timeframe, bars) = drawn_timeframes(result.days.len())
+        .into_iter()
+        .map(|tf| (tf, of(tf)))
+        .find(|(_, bars)| !bars.is_empty())
+        .unwrap_or(("", Vec::new()));
     let chart = if bars.is_empty() {
         "<p class=\"note\">No bars of this day were recorded, so there is nothing to draw.</p>".to_owned()
     } else {
         format!(
             "<div class=\"scroll\" tabindex=\"0\">{}</div>",
-            draw(&bars, &trades, &format!("{underlying} {} candles, {}", day_text(day), plural(trades.len(), "trade")))
+            draw(&bars, &trades, &format!("{underlying} {}", day_text(day)))
         )
     };
     let bars_text = if bars.is_empty() { String::new() } else { format!(", {timeframe} bars, time in IST") };
@@ -161,7 +161,8 @@ impl Labels {
     }
 }
 
-fn draw(bars: &[&BarRecord], trades: &[(usize, &TradeRecord)], label: &str) -> String {
+/// `which` names index and day; it stands in the picture, which may travel without its caption.
+fn draw(bars: &[&BarRecord], trades: &[(usize, &TradeRecord)], which: &str) -> String {
     let length = bars.first().map_or(1, |b| minutes_of(b.timeframe).max(1)) as f64;
     let first = bars.iter().map(|b| minute_of(b.start)).fold(f64::MAX, f64::min);
     let last = bars.iter().map(|b| minute_of(b.start) + length).fold(f64::MIN, f64::max);
@@ -172,8 +173,12 @@ fn draw(bars: &[&BarRecord], trades: &[(usize, &TradeRecord)], label: &str) -> S
     let room = (hi - lo) * 0.06;
     let y = Axis::new(lo - room, hi + room, BOTTOM, TOP);
 
-    let mut svg = format!("<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">");
+    let mut svg = format!(
+        "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{which} candles, {}\">",
+        plural(trades.len(), "trade")
+    );
     svg.push_str(&grid(&x, &y, first, last));
+    svg.push_str(&format!("<text class=\"which halo\" x=\"{}\" y=\"14\">{which}</text>", LEFT + 4.0));
     svg.push_str(&candles(bars, &x, &y, length));
     svg.push_str(&supertrend(bars, &x, &y, length));
     let bar_rects = bars

@@ -14,6 +14,11 @@ pub const CONVENTIONS: &str = "Sharpe, Sortino, CAGR and Calmar: daily returns o
 risk-free rate 0; n/a under two days or without anything to divide by. Profit factor: net wins over net losses, n/a \
 without a loss.";
 
+/// What the order of the fill models means for the results.
+pub const FILL_MODELS: &str = "The models are ordered by what happens to one order: each fills it later, dearer or in \
+smaller parts than the one before. Results over many orders usually follow, but need not: a later or missed fill \
+changes which trades come after it. None of them bounds what a real account would have made.";
+
 /// First characters of a hash.
 pub fn short(hash: &str) -> &str {
     hash.get(..12).unwrap_or(hash)
@@ -177,10 +182,11 @@ fn signals(stats: &Stats) -> Vec<(String, String)> {
 }
 
 /// Counts of the data used, and whether each is a share of the ticks.
-pub fn data(data: &DataQuality) -> [(&'static str, u64, bool); 9] {
+pub fn data(data: &DataQuality) -> [(&'static str, u64, bool); 10] {
     [
         ("replayed", data.ticks, false),
         ("points of bars (synthesised)", data.synthesised, true),
+        ("generated, never traded", data.generated, true),
         ("with a two-sided book", data.with_book, true),
         ("excluded: outside the session", data.out_of_session, true),
         ("excluded: stale repeats", data.stale, true),

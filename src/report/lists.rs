@@ -183,6 +183,31 @@ pub(super) fn funnel(result: &BacktestResult, stats: &Stats) -> String {
     )
 }
 
+/// Every exit rule with how often it was judged and what it ended.
+pub(super) fn rules(result: &BacktestResult) -> String {
+    if result.rules.is_empty() {
+        return "<p class=\"note\">None were recorded.</p>".to_owned();
+    }
+    let mut grid = Grid::new(&[
+        ("Rule", Col::Left),
+        ("Judged", Col::Right),
+        ("Exits", Col::Right),
+        ("Standing", Col::Left),
+        ("Meaning", Col::Text),
+    ]);
+    for row in &result.rules {
+        let standing = words::rule_standing(row);
+        grid.row(&[
+            format!("<code>{}</code>", row.rule.code()),
+            count(row.evaluations),
+            count(row.exits as u64),
+            if row.is_unheard() { format!("<b>{standing}</b>") } else { standing.to_owned() },
+            words::exit_reason(row.rule).to_owned(),
+        ]);
+    }
+    format!("<p>A rule is judged whenever a quote or the clock could make it end a position.</p>{}", grid.html())
+}
+
 /// Fill, charge, latency and data assumptions.
 pub(super) fn assumptions(result: &BacktestResult) -> String {
     if result.assumptions.is_empty() {

@@ -70,6 +70,7 @@ pub fn render(result: &BacktestResult) -> String {
     page.push_str(&section("trades", "Trades", &lists::trades(result)));
     page.push_str(&section("open", "Left open", &lists::unresolved(result, &stats)));
     page.push_str(&section("funnel", "Why no trade", &lists::funnel(result, &stats)));
+    page.push_str(&section("rules", "Exit rules", &lists::rules(result)));
     page.push_str(&section("assumptions", "Assumptions", &lists::assumptions(result)));
     page.push_str(&section("data", "Data completeness", &lists::data(result, &stats)));
     page.push_str(&section("identity", "Identity", &lists::identity(result)));
@@ -104,14 +105,19 @@ fn header(result: &BacktestResult, stats: &Stats) -> String {
     let banner = match (stats.headline.covers_tables, stats.headline.net) {
         (true, _) => String::new(),
         (false, Some(net)) => format!(
-            "<p class=\"banner\"><b>The tables below are the optimistic replay, an upper bound.</b> Headline ({}): {} rupees over {}.</p>",
+            "<p class=\"banner\"><b>The tables below are the optimistic replay, kinder than real fills.</b> Headline ({}): {} rupees over {}.</p>",
             esc(&stats.headline.model),
             gain(net),
             format::plural(stats.headline.trades, "trade")
         ),
-        (false, None) => "<p class=\"banner\"><b>The tables below are the optimistic replay, an upper bound.</b> No other fill model was replayed, \
+        (false, None) => "<p class=\"banner\"><b>The tables below are the optimistic replay, kinder than real fills.</b> No other fill model was replayed, \
                           so there is no headline.</p>"
             .to_owned(),
+    };
+    let generated = if result.data.generated > 0 {
+        format!("<p class=\"banner\"><b>{}</b></p>\n", words::GENERATED)
+    } else {
+        String::new()
     };
     let links = [
         ("equity", "Balance", !result.equity.is_empty()),
@@ -124,6 +130,7 @@ fn header(result: &BacktestResult, stats: &Stats) -> String {
         ("trades", "Trades", true),
         ("open", "Left open", true),
         ("funnel", "Why no trade", true),
+        ("rules", "Exit rules", true),
         ("assumptions", "Assumptions", true),
         ("data", "Data", true),
         ("not", "What this is not", true),
@@ -131,7 +138,7 @@ fn header(result: &BacktestResult, stats: &Stats) -> String {
     let links: String =
         links.iter().filter(|l| l.2).map(|(id, name, _)| format!("<a href=\"#{id}\">{name}</a>")).collect();
     format!(
-        "<header><p class=\"mode\">BACKTEST</p><h1>{}</h1><dl class=\"facts\">{facts}</dl><nav>{links}</nav></header>\n{banner}",
+        "<header><p class=\"mode\">BACKTEST</p><h1>{}</h1><dl class=\"facts\">{facts}</dl><nav>{links}</nav></header>\n{generated}{banner}",
         esc(&meta.title)
     )
 }

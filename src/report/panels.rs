@@ -102,7 +102,7 @@ pub(super) fn fill_models(result: &BacktestResult, stats: &Stats) -> String {
             ))
         )
     });
-    grid.html() + &effect
+    format!("{}<p class=\"note\">{}</p>{effect}", grid.html(), figures::FILL_MODELS)
 }
 
 fn largest(amounts: impl Iterator<Item = Money>) -> f64 {

@@ -172,12 +172,21 @@ fn no_trade_says_so_and_points_at_the_funnel() {
 }
 
 #[test]
+fn a_result_on_generated_ticks_says_on_top_that_it_is_no_evidence() {
+    let mut r = realistic(1);
+    assert!(!render(&r).contains(words::GENERATED));
+    r.data.generated = 1;
+    let page = render(&r);
+    assert!(page.find(words::GENERATED).unwrap() < page.find("class=\"cards\"").unwrap());
+}
+
+#[test]
 fn an_optimistic_run_never_shows_its_own_net_as_the_headline() {
     // N9, P24.
     let mut r = realistic(1);
     r.meta.fill_model = "optimistic".to_owned();
     let page = render(&r);
-    assert!(page.contains("optimistic replay, an upper bound"));
+    assert!(page.contains("optimistic replay, kinder than real fills"));
     assert!(page.contains("base <span class=\"badge\">headline</span>"));
     assert!(!page.contains("optimistic <span class=\"badge\">"));
     r.fill_models.clear();
@@ -197,6 +206,10 @@ fn a_chart_marks_each_entry_and_exit_and_splits_supertrend_by_direction() {
     let pairs: std::collections::BTreeSet<_> = r.trades.iter().map(|t| (t.day, t.underlying)).collect();
     assert_eq!(charts.matches("<figure class=\"day\">").count(), pairs.len());
     assert_eq!(charts.matches("class=\"stu\"").count() - 1, pairs.len());
+    for (day, underlying) in &pairs {
+        let which = format!("{underlying} {}</text>", super::format::day(*day));
+        assert_eq!(charts.matches(&which).count(), 1, "the picture itself names its index and day");
+    }
     assert!(charts.contains(">10:00</text>") && charts.contains(">15:00</text>"), "time axis in IST");
 }
 
@@ -225,23 +238,5 @@ proptest! {
     #[test]
     fn no_result_breaks_the_page_or_prints_nan_or_inf(seed in any::<u64>()) {
         check_page(&wild(seed));
-    }
-}
-
-#[test]
-#[ignore = "writes pages for a look: SCALPER_LOOK=DIR cargo test look_at_the_page -- --ignored"]
-fn look_at_the_page() {
-    let dir = std::path::PathBuf::from(std::env::var("SCALPER_LOOK").expect("SCALPER_LOOK names a folder"));
-    let mut optimistic = realistic(3);
-    optimistic.meta.fill_model = "optimistic".to_owned();
-    let mut one_day = realistic(2);
-    one_day.days.truncate(1);
-    let first = one_day.days[0].day;
-    one_day.trades.retain(|t| t.day == first);
-    one_day.equity.retain(|(at, _)| at.ist_date() == first);
-    for (name, result) in
-        [("five", realistic(1)), ("none", empty()), ("optimistic", optimistic), ("one_day", one_day), ("wild", wild(3))]
-    {
-        std::fs::write(dir.join(format!("{name}.html")), render(&result)).unwrap();
     }
 }

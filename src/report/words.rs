@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use scalper_decide::domain::ExitReason;
 
 use crate::backtest::result::BacktestResult;
+use crate::backtest::rules::{RuleRow, Standing};
 
 /// What an exit reason means, for people.
 pub const fn exit_reason(reason: ExitReason) -> &'static str {
@@ -21,6 +22,16 @@ pub const fn exit_reason(reason: ExitReason) -> &'static str {
         ExitReason::DayProfitLock => "the day's profit was locked in",
         ExitReason::ExpirySettlement => "settled by the exchange at expiry",
         ExitReason::Operator => "a person asked for it",
+    }
+}
+
+/// Where an exit rule stands, for people; a rule that was never asked is called out (F-2).
+pub fn rule_standing(row: &RuleRow) -> &'static str {
+    match row.standing {
+        Standing::InForce if row.is_unheard() => "in force, never judged: nothing it applies to was held",
+        Standing::InForce => "in force",
+        Standing::Off => "switched off",
+        Standing::Exchange => "the exchange's, not judged here",
     }
 }
 
@@ -159,13 +170,16 @@ pub fn examples(result: &BacktestResult) -> BTreeMap<(&'static str, &'static str
 /// What a fill model assumes.
 pub fn fill_model(model: &str) -> &'static str {
     match model {
-        "optimistic" => "upper bound, never the headline",
+        "optimistic" => "kinder than real fills, never the headline",
         "base" => "ask to buy, bid to sell, as recorded",
         "pessimistic" => "worse prices and smaller fills",
-        "stressed" => "lower bound: wide spreads, slow venue",
+        "stressed" => "wide spreads, a slow venue, small fills",
         _ => "",
     }
 }
+
+/// What stands above a result on generated ticks.
+pub const GENERATED: &str = "A generated market, written to show how trades end: nothing on it is evidence of profit.";
 
 /// What a replay is not; printed at the end of every report.
 pub const NOT_A_PROMISE: [&str; 5] = [

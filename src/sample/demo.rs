@@ -1,4 +1,4 @@
-//! The day `scalper demo` shows, and the days the benches run.
+//! The days `scalper demo` shows, written so that every way out of a position can be seen, and the days the benches run.
 
 use std::collections::BTreeMap;
 
@@ -19,16 +19,17 @@ const fn at(hour: u32, minute: u32) -> TimeOfDay {
 }
 
 impl SampleSpec {
-    /// Three quiet days and the demo day, Tuesday 2026-02-10, on which NIFTY's weekly options expire.
+    /// Three quiet days that warm indicators up, then [`expiry_day`] (Tuesday 2026-02-10, on which NIFTY's weekly options
+    /// expire) and [`trend_day`].
     pub fn demo() -> SampleSpec {
         SampleSpec {
             first_day: NaiveDate::from_ymd_opt(2026, 2, 5).expect("a real date"),
-            days: 4,
+            days: 5,
             indices: vec![Underlying::Nifty, Underlying::BankNifty, Underlying::Sensex],
             strikes_each_side: 12,
             expiries: 1,
             target_ticks: Some(560_000),
-            script: Script { warmup_days: 3, days: vec![demo_day()] },
+            script: Script { warmup_days: 3, days: vec![expiry_day(), trend_day()] },
         }
     }
 
@@ -52,18 +53,20 @@ fn scale(underlying: Underlying) -> f64 {
     profile(underlying).minute_vol / profile(Underlying::Nifty).minute_vol
 }
 
-/// The demo day. An option buyer who follows one-minute flips confirmed on five minutes meets every way a trade can
-/// end. Each cycle is a pull-back that turns the one-minute trend against the five-minute one, a resumption that
-/// turns it back (the entry), and the outcome named beside it.
-pub fn demo_day() -> DayScript {
-    let nifty = Segment::legs(at(9, 15), 1.0, NIFTY);
-    let bank = Segment::legs(at(9, 15), scale(Underlying::BankNifty), BANKNIFTY);
-    let sensex = Segment::legs(at(9, 15), scale(Underlying::Sensex), SENSEX);
+/// Courses of the three indices from 09:15 on.
+fn courses(legs: [(Underlying, Legs); 3]) -> BTreeMap<Underlying, Vec<Segment>> {
+    legs.map(|(underlying, legs)| (underlying, Segment::legs(at(9, 15), scale(underlying), legs))).into()
+}
+
+/// The first demo day. An option buyer who follows one-minute flips confirmed on five minutes meets every way a trade
+/// can end but the day profit lock. Each cycle is a pull-back that turns the one-minute trend against the five-minute
+/// one, a resumption that turns it back (the entry), and the outcome named beside it.
+pub fn expiry_day() -> DayScript {
     DayScript {
-        segments: BTreeMap::from([
-            (Underlying::Nifty, nifty),
-            (Underlying::BankNifty, bank),
-            (Underlying::Sensex, sensex),
+        segments: courses([
+            (Underlying::Nifty, NIFTY),
+            (Underlying::BankNifty, BANKNIFTY),
+            (Underlying::Sensex, SENSEX),
         ]),
         // The expiring puts fall silent in the afternoon: whoever holds one cannot leave and is settled.
         outages: vec![Outage {
@@ -80,8 +83,19 @@ pub fn demo_day() -> DayScript {
     }
 }
 
-/// (minutes, points, noise) from 09:15 on; the time at the right is when the leg begins.
-const NIFTY: &[(u32, f64, f64)] = &[
+/// The second demo day: one trend in all indices, cycle after cycle of it a profit, until the day's profit is worth
+/// locking. What follows the lock is refused.
+pub fn trend_day() -> DayScript {
+    DayScript {
+        segments: courses([(Underlying::Nifty, TREND), (Underlying::BankNifty, TREND), (Underlying::Sensex, TREND)]),
+        ..DayScript::default()
+    }
+}
+
+/// (minutes, points of NIFTY, noise) from 09:15 on; the time at the right is when the leg begins.
+type Legs = &'static [(u32, f64, f64)];
+
+const NIFTY: Legs = &[
     (35, 110.0, 0.6),
     (7, -42.0, 0.5),   // 09:50
     (7, 45.0, 0.5),    // 09:57 calls
@@ -110,12 +124,12 @@ const NIFTY: &[(u32, f64, f64)] = &[
     (12, 0.0, 0.15),   // 13:55 held when the quotes stop
     (20, 110.0, 0.6),  // 14:07
     (7, -38.0, 0.5),   // 14:27
-    (4, 26.0, 0.4),    // 14:34 calls
-    (21, 7.0, 0.1),    // 14:38 held to the expiry cut-off
+    (4, 23.0, 0.4),    // 14:34 calls
+    (21, 8.0, 0.1),    // 14:37 held to the expiry cut-off
     (31, 5.0, 0.3),    // 14:59
 ];
 
-const BANKNIFTY: &[(u32, f64, f64)] = &[
+const BANKNIFTY: Legs = &[
     (50, -130.0, 0.6),
     (7, 42.0, 0.5),    // 10:05
     (7, -45.0, 0.5),   // 10:12 puts
@@ -140,7 +154,7 @@ const BANKNIFTY: &[(u32, f64, f64)] = &[
 ];
 
 /// Three times the trend seems to resume and breaks: the index's own day limit stops it, the others go on.
-const SENSEX: &[(u32, f64, f64)] = &[
+const SENSEX: Legs = &[
     (40, 120.0, 0.6),
     (7, -42.0, 0.5),  // 09:55
     (7, 45.0, 0.5),   // 10:02 calls
@@ -158,4 +172,24 @@ const SENSEX: &[(u32, f64, f64)] = &[
     (7, 45.0, 0.5),   // 12:51 the entry that is refused
     (40, 60.0, 0.4),  // 12:58
     (112, 0.0, 0.5),  // 13:38
+];
+
+const TREND: Legs = &[
+    (40, 130.0, 0.6),
+    (7, -42.0, 0.5), // 09:55
+    (7, 45.0, 0.5),  // 10:02 calls
+    (22, 80.0, 0.5), // 10:09 profits
+    (8, 5.0, 0.5),   // 10:31
+    (7, -42.0, 0.5), // 10:39
+    (7, 45.0, 0.5),  // 10:46 calls
+    (19, 85.0, 0.4), // 10:53 enough for a day
+    (6, -35.0, 0.5), // 11:12 given back: the lock
+    (37, 70.0, 0.6), // 11:18
+    (7, -42.0, 0.5), // 11:55
+    (7, 45.0, 0.5),  // 12:02 entries that are refused
+    (40, 60.0, 0.5), // 12:09
+    (7, -42.0, 0.5), // 12:49
+    (7, 45.0, 0.5),  // 12:56 and again
+    (60, 40.0, 0.4), // 13:03
+    (87, 0.0, 0.5),  // 14:03
 ];

@@ -34,10 +34,15 @@ pub const fn key_of(instrument: &Instrument) -> ContractKey {
     }
 }
 
-/// The file's bytes, sorted by segment and id.
+/// Where a contract stands in `instruments.csv`: by segment, then id.
+pub fn tape_order(instrument: &Instrument) -> (Segment, u32) {
+    (instrument.segment, instrument.security_id)
+}
+
+/// The file's bytes, in [`tape_order`].
 pub fn to_csv(instruments: &[Instrument]) -> Vec<u8> {
     let mut sorted: Vec<&Instrument> = instruments.iter().collect();
-    sorted.sort_by_key(|i| (i.segment, i.security_id));
+    sorted.sort_by_key(|i| tape_order(i));
     let mut out = csv::WriterBuilder::new().from_writer(Vec::new());
     let rows = sorted.into_iter().map(|i| {
         let mut row: Vec<String> = vec![i.segment.name().to_owned(), i.security_id.to_string(), i.symbol.clone()];

@@ -23,7 +23,7 @@ pub use meta::{DayAbout, DayMeta, SourceMeta, SpotRank};
 pub use reader::{Tape, TapeDay};
 pub use row::TapeRow;
 pub use ticks::TickReader;
-pub use verify::{DayReport, verify_day};
+pub use verify::{DayReport, check_files, verify_day};
 pub use writer::TapeWriter;
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Opens tapes. Opening looks at names, certificates and file sizes; [`super::verify`] reads every byte.
+//! Opens tapes. Opening looks at names, certificates and file sizes; [`super::check_files`] proves checksums, and
+//! [`super::verify_day`] every claim of a certificate.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -153,8 +153,8 @@ pub(crate) fn write_day(
 pub(crate) fn file_meta(path: &Path) -> Result<FileMeta, TapeError> {
     let mut file = fs::File::open(path).map_err(TapeError::io(path))?;
     let mut hasher = blake3::Hasher::new();
-    let bytes = std::io::copy(&mut file, &mut hasher).map_err(TapeError::io(path))?;
-    Ok(FileMeta { bytes, blake3: hasher.finalize().to_hex().to_string() })
+    hasher.update_reader(&mut file).map_err(TapeError::io(path))?;
+    Ok(FileMeta { bytes: hasher.count(), blake3: hasher.finalize().to_hex().to_string() })
 }
 
 /// Writes the tick file; with `symbols` (one per row) it gets the text column of exports.

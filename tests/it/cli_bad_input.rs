@@ -4,7 +4,10 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{scalper, succeed, tree};
+use scalper::tape::Tape;
+use scalper_decide::domain::{InstrumentId, Tick};
+
+use crate::support::{import_bars, scalper, succeed, tree};
 
 const USAGE: i32 = 2;
 const DATA: i32 = 3;
@@ -39,8 +42,7 @@ fn folder() -> tempfile::TempDir {
 fn with_tape() -> tempfile::TempDir {
     let dir = folder();
     fs::write(dir.path().join("bars.csv"), BARS).unwrap();
-    let import = ["data", "import", "--layout", "index-bars", "--interval", "5m", "--index", "NIFTY", "--tape", "tape"];
-    succeed(dir.path(), &[&import[..], &["bars.csv"]].concat());
+    succeed(dir.path(), &import_bars("5m", "bars.csv"));
     dir
 }
 
@@ -95,6 +97,42 @@ fn damaged_tapes_are_refused_with_the_file_and_what_is_wrong() {
     refused(dir.path(), &replay(&["--tape", "tape"]), DATA, &words);
 }
 
+/// The ticks of a one-day tape, `None` when they cannot be decoded.
+fn decoded(tape: &Path) -> Option<Vec<Tick>> {
+    let tape = Tape::open(tape).ok()?;
+    let mut reader = tape.day(tape.days()[0]).ok()?.ticks(|_, _| Some(InstrumentId(0))).ok()?;
+    let (mut all, mut batch) = (Vec::new(), Vec::new());
+    while reader.next_batch(&mut batch).ok()? {
+        all.append(&mut batch);
+    }
+    Some(all)
+}
+
+#[test]
+fn a_replay_refuses_a_tape_in_which_one_byte_changed_although_it_still_decodes() {
+    let dir = with_tape();
+    let (tape, ticks) = (dir.path().join("tape"), dir.path().join("tape/2026-01-12/ticks.parquet"));
+    let good = fs::read(&ticks).unwrap();
+    let before = decoded(&tape).expect("the tape is good");
+    let other_ticks = (0..good.len()).find(|at| {
+        let mut flipped = good.clone();
+        flipped[*at] ^= 1;
+        fs::write(&ticks, &flipped).unwrap();
+        decoded(&tape).is_some_and(|now| now.len() == before.len() && now != before)
+    });
+    let at = other_ticks.expect("some byte is a price");
+    let words = ["tape/2026-01-12/ticks.parquet", "checksum is", "day.json says", "was changed after it was written"];
+    refused(dir.path(), &replay(&["--tape", "tape"]), DATA, &words);
+
+    fs::write(&ticks, &good).unwrap();
+    succeed(dir.path(), &["backtest", "--tape", "tape"]);
+    let listed = dir.path().join("tape/2026-01-12/instruments.csv");
+    fs::write(&listed, fs::read_to_string(&listed).unwrap().replace(",NIFTY,index", ",NIFTI,index")).unwrap();
+    let words = ["tape/2026-01-12/instruments.csv", "checksum is"];
+    refused(dir.path(), &replay(&["--tape", "tape"]), DATA, &words);
+    eprintln!("byte {at} of {} was flipped", good.len());
+}
+
 /// A tape whose certificate matches bytes that break the format's own rules: the reader must not trust the checksum.
 #[test]
 fn a_tick_file_that_is_no_parquet_is_refused_even_with_a_matching_certificate() {
@@ -128,36 +166,12 @@ fn bad_rows_of_a_bar_file_are_refused_with_line_column_and_value() {
     ] {
         let dir = folder();
         fs::write(dir.path().join("in.csv"), format!("{BARS}{row}\n")).unwrap();
-        let args = [
-            "data",
-            "import",
-            "--layout",
-            "index-bars",
-            "--interval",
-            "5m",
-            "--index",
-            "NIFTY",
-            "--tape",
-            "tape",
-            "in.csv",
-        ];
+        let args = import_bars("5m", "in.csv");
         refused(dir.path(), &args, code, &[&["in.csv:4:"], words.as_slice()].concat());
     }
     let dir = folder();
     fs::write(dir.path().join("in.csv"), BARS.replace("2026-", "2023-")).unwrap();
-    let args = [
-        "data",
-        "import",
-        "--layout",
-        "index-bars",
-        "--index",
-        "NIFTY",
-        "--interval",
-        "5m",
-        "--tape",
-        "tape",
-        "in.csv",
-    ];
+    let args = import_bars("5m", "in.csv");
     refused(dir.path(), &args, CONFIG, &["in.csv:2:", "2023-01-12 is outside the session calendar", "calendar.yml"]);
 }
 
@@ -166,15 +180,15 @@ fn a_bad_file_leaves_the_days_of_an_existing_tape_and_its_good_neighbours_alone(
     let dir = with_tape();
     fs::write(dir.path().join("good.csv"), BARS.replace("01-12T", "01-13T")).unwrap();
     fs::write(dir.path().join("bad.csv"), BARS.replace("01-12T", "01-14T").replace("105\n", "x\n")).unwrap();
-    let import = ["data", "import", "--layout", "index-bars", "--interval", "5m", "--index", "NIFTY", "--tape", "tape"];
     refused(
         dir.path(),
-        &[&import[..], &["good.csv", "bad.csv"]].concat(),
+        &[&import_bars("5m", "good.csv")[..], &["bad.csv"]].concat(),
         DATA,
         &["bad.csv:2:", "column `close`", "\"x\""],
     );
     fs::write(dir.path().join("other.csv"), BARS.replace("100,110", "101,110")).unwrap();
-    refused(dir.path(), &[&import[..], &["other.csv"]].concat(), DATA, &["other.csv", "NIFTY", "2026-01-12"]);
+    let words = ["other.csv", "NIFTY", "2026-01-12"];
+    refused(dir.path(), &import_bars("5m", "other.csv"), DATA, &words);
 }
 
 #[test]

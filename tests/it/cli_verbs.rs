@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{csv_rows, scalper, shared_data, succeed};
+use crate::support::{csv_rows, import_bars, scalper, shared_data, succeed};
 
 /// Two trading days of minutes of an index, drifting.
 fn index_minutes() -> String {
@@ -185,22 +185,10 @@ fn every_verb_has_help_and_the_version_names_the_code() {
 #[test]
 fn a_replay_prints_one_json_object_with_the_digest_on_top() {
     let dir = readme_folder();
-    let import = [
-        "data",
-        "import",
-        "--layout",
-        "index-bars",
-        "--interval",
-        "1m",
-        "--index",
-        "NIFTY",
-        "--tape",
-        "t",
-        "nifty_1m.csv",
-    ];
+    let import = import_bars("1m", "nifty_1m.csv");
     succeed(dir.path(), &import);
     let run = |extra: &[&str]| -> Value {
-        let args = [&["backtest", "--tape", "t", "--json"], extra].concat();
+        let args = [&["backtest", "--tape", "tape", "--json"], extra].concat();
         serde_json::from_str(&succeed(dir.path(), &args)).expect("one JSON object and nothing else")
     };
     let (a, b) = (run(&[]), run(&[]));
@@ -323,20 +311,4 @@ fn implied_volatilities_agree_with_the_reference_and_impossible_prices_are_refus
         let high = number(&want["iv_for_price_plus_half_tick"]).unwrap_or(f64::INFINITY);
         assert!(repriced || (low..=high).contains(&iv), "case {}: iv {iv}", row["case_id"]);
     }
-}
-
-#[test]
-fn the_demo_writes_its_report_and_its_tape_replays_to_the_same_market() {
-    let dir = tempfile::tempdir().unwrap();
-    let out = succeed(dir.path(), &["demo", "--json", "--out", "report.html", "--save-tape", "tape"]);
-    let json: Value = serde_json::from_str(&out).expect("one JSON object");
-    assert!(json["digest"].is_string());
-    let report: PathBuf = dir.path().join("report.html");
-    assert!(fs::metadata(&report).unwrap().len() > 10_000);
-    let day = json["meta"]["first_day"].as_str().unwrap().to_owned();
-    succeed(dir.path(), &["data", "verify", "tape", &day]);
-    let args = ["backtest", "--tape", "tape", "--preset", "demo", "--days", &day, "--json"];
-    let replayed: Value = serde_json::from_str(&succeed(dir.path(), &args)).unwrap();
-    assert!(!json["trades"].as_array().unwrap().is_empty());
-    assert_eq!(replayed["trades"], json["trades"], "the tape holds the very market the demo traded");
 }

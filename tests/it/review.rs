@@ -301,7 +301,7 @@ fn a_day_of_two_windows_sends_nothing_in_its_break_and_loses_no_position() {
         request.params.risk.stop = StopDistance::Percent { pct: Bps::from_percent(40) };
         (request.params.risk.trail, request.params.risk.break_even_after, request.params.risk.target) =
             (None, None, None);
-        let result = run(&request, &feed, &tables, &Default::default()).expect("the replay runs");
+        let result = run(&request, &feed, &tables, &Default::default(), None).expect("the replay runs");
         audit(&result);
         assert!(result.orders.iter().all(|o| o.sent_at < from || to <= o.sent_at), "an order in the break");
         assert!(commands_per_order(&result) <= 4);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::support::{csv_rows, scalper, shared_data, succeed};
+use crate::support::{csv_rows, import_bars, scalper, shared_data, succeed};
 
 /// A scenario with nothing in it or twice what a reader can take in is a mistake.
 const MOST_BYTES: u64 = 200 * 1024;
@@ -235,19 +235,7 @@ fn assert_bars_equal_reference(reference: &Path, from: &str) {
         writeln!(csv, "{},{},{},{},{}", r["ts"], r["open"], r["high"], r["low"], r["close"]).unwrap();
     }
     fs::write(dir.path().join("bars.csv"), csv).unwrap();
-    let import = [
-        "data",
-        "import",
-        "--layout",
-        "index-bars",
-        "--interval",
-        "5m",
-        "--index",
-        "NIFTY",
-        "--tape",
-        "tape",
-        "bars.csv",
-    ];
+    let import = import_bars("5m", "bars.csv");
     succeed(dir.path(), &import);
     let out = succeed(dir.path(), &["backtest", "--tape", "tape", "--export", "ex", "--json"]);
     let json: Value = serde_json::from_str(&out).unwrap();
@@ -324,22 +312,7 @@ fn a_five_minute_index_alone_signals_on_its_own_bars_and_refuses_options_with_th
     };
     let dir = tempfile::tempdir().unwrap();
     let file = data.join("index/nifty_5m_dhan_2025-10-24_2025-10-31.csv.gz");
-    succeed(
-        dir.path(),
-        &[
-            "data",
-            "import",
-            "--layout",
-            "index-bars",
-            "--interval",
-            "5m",
-            "--index",
-            "NIFTY",
-            "--tape",
-            "tape",
-            file.to_str().unwrap(),
-        ],
-    );
+    succeed(dir.path(), &import_bars("5m", file.to_str().unwrap()));
     fs::write(dir.path().join("config.yml"), format!("{EVERY_BAR}  primary_timeframe: 5m\n")).unwrap();
     succeed(
         dir.path(),

@@ -5,7 +5,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use scalper::backtest::feed::TickFeed;
-use scalper::backtest::result::BacktestResult;
+use scalper::backtest::recorder::Bulk;
+use scalper::backtest::result::{BacktestResult, BarRecord, DecisionRecord};
 use scalper::backtest::run::{BacktestRequest, run};
 use scalper::backtest::sample_feed::SampleFeed;
 use scalper::config;
@@ -77,15 +78,14 @@ pub(crate) fn request(presets: &[&str]) -> BacktestRequest {
         days: None,
         trade_from: None,
         headline: FillModelKind::Base,
-        keep_everything: true,
         all_fill_models: false,
     }
 }
 
-/// The demo market with its natural script at another density.
+/// The first four days of the demo market, the fourth of which is traded, at another density.
 pub(crate) fn demo_market(seed: u64, ticks: usize) -> SampleFeed {
     let tables = config::tables::load(None).expect("shipped tables load");
-    let spec = SampleSpec { target_ticks: Some(ticks), ..SampleSpec::demo() };
+    let spec = SampleSpec { days: 4, target_ticks: Some(ticks), ..SampleSpec::demo() };
     let sample = Sample::new(seed, &spec, &tables.calendar, &tables.contracts).expect("the demo spec is valid");
     SampleFeed::new("demo", seed, sample)
 }
@@ -95,8 +95,34 @@ pub(crate) fn demo_request(feed: &dyn TickFeed) -> BacktestRequest {
     BacktestRequest { trade_from: feed.days().last().copied(), ..request(&["demo"]) }
 }
 
-/// Replays a feed.
+/// Every decision and bar of a replay, in memory.
+#[derive(Debug, Default)]
+struct Collected {
+    decisions: Vec<DecisionRecord>,
+    bars: Vec<BarRecord>,
+}
+
+impl Bulk for Collected {
+    fn decision(&mut self, decision: &DecisionRecord) -> anyhow::Result<()> {
+        self.decisions.push(decision.clone());
+        Ok(())
+    }
+
+    fn bars(&mut self, of_day: &[BarRecord]) -> anyhow::Result<()> {
+        self.bars.extend_from_slice(of_day);
+        Ok(())
+    }
+}
+
+/// Replays a feed; the result holds every decision and bar.
 pub(crate) fn replay(feed: &dyn TickFeed, request: &BacktestRequest) -> BacktestResult {
     let tables = config::tables::load(None).expect("shipped tables load");
-    run(request, feed, &tables, &Default::default()).expect("the replay runs")
+    let mut all = Collected::default();
+    let result = run(request, feed, &tables, &Default::default(), Some(&mut all)).expect("the replay runs");
+    BacktestResult { decisions: all.decisions, bars: all.bars, ..result }
+}
+
+/// Arguments that import bars of NIFTY from `file` into the tape `tape`.
+pub(crate) const fn import_bars<'a>(interval: &'a str, file: &'a str) -> [&'a str; 11] {
+    ["data", "import", "--layout", "index-bars", "--interval", interval, "--index", "NIFTY", "--tape", "tape", file]
 }

@@ -5,10 +5,18 @@ use super::super::result::BarRecord;
 use super::*;
 use scalper_decide::domain::Underlying;
 
+/// A spool that took what a result holds.
+fn spooled(result: &BacktestResult, dir: &Path) -> Spool {
+    let mut spool = Spool::new(dir).unwrap();
+    result.decisions.iter().for_each(|d| spool.decision(d).unwrap());
+    spool.bars(&result.bars).unwrap();
+    spool
+}
+
 fn exported(result: &BacktestResult) -> BTreeMap<String, String> {
     let dir = tempfile::tempdir().unwrap();
     let target = dir.path().join("out/run");
-    export(result, &target).unwrap();
+    export(result, spooled(result, &target), &target).unwrap();
     fs::read_dir(&target)
         .unwrap()
         .map(|e| e.unwrap())
@@ -122,8 +130,9 @@ fn texts_with_commas_quotes_and_new_lines_survive_and_nothing_undefined_is_writt
 #[test]
 fn a_second_export_replaces_the_first() {
     let dir = tempfile::tempdir().unwrap();
-    export(&realistic(1), dir.path()).unwrap();
-    let paths = export(&empty(), dir.path()).unwrap();
+    let write = |result: BacktestResult| export(&result, spooled(&result, dir.path()), dir.path()).unwrap();
+    write(realistic(1));
+    let paths = write(empty());
     assert_eq!(paths.len(), 5);
     assert_eq!(fs::read_to_string(dir.path().join("trades.csv")).unwrap().lines().count(), 1);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 5);
@@ -134,8 +143,18 @@ fn a_folder_that_cannot_be_made_is_named_and_nothing_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("occupied");
     fs::write(&file, "mine").unwrap();
-    let error = export(&empty(), &file.join("sub")).unwrap_err().to_string();
+    let spool = Spool::new(dir.path()).unwrap();
+    let error = export(&empty(), spool, &file.join("sub")).unwrap_err().to_string();
     assert!(error.contains("cannot make the export folder") && error.contains("occupied"), "{error}");
     assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_spool_that_is_dropped_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = spooled(&realistic(1), &dir.path().join("not/there/yet"));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "while it is filled");
+    drop(spool);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }

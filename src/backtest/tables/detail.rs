@@ -150,11 +150,7 @@ pub(super) fn days(stats: &Stats, out: &mut impl Write) -> io::Result<()> {
 
 pub(super) fn funnel(result: &BacktestResult, out: &mut impl Write) -> io::Result<()> {
     if result.funnel.is_empty() {
-        return writeln!(
-            out,
-            "\nWHY NO TRADE: no gate refused anything ({} evaluations recorded).",
-            count(result.decisions.len() as u64)
-        );
+        return writeln!(out, "\nWHY NO TRADE: no gate refused anything.");
     }
     let all: u64 = result.funnel.iter().map(|row| row.count).sum();
     let examples = words::examples(result);
@@ -177,6 +173,25 @@ pub(super) fn funnel(result: &BacktestResult, out: &mut impl Write) -> io::Resul
             count(row.count),
             pct(percent_of(row.count, all)),
             first.map_or_else(|| meaning.clone(), |text| format!("{meaning}\n{text}")),
+        ]);
+    }
+    sheet.print(out)
+}
+
+pub(super) fn rules(result: &BacktestResult, out: &mut impl Write) -> io::Result<()> {
+    if result.rules.is_empty() {
+        return writeln!(out, "\nEXIT RULES: none were recorded.");
+    }
+    let mut sheet = Sheet::new(
+        "EXIT RULES (how often each was judged, and the round trips it ended)",
+        &[("Rule", Col::Left), ("Judged", Col::Right), ("Exits", Col::Right), ("Standing", Col::Left)],
+    );
+    for row in &result.rules {
+        sheet.row([
+            row.rule.code().to_owned(),
+            count(row.evaluations),
+            count(row.exits as u64),
+            words::rule_standing(row).to_owned(),
         ]);
     }
     sheet.print(out)

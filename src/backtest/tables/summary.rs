@@ -63,7 +63,7 @@ pub(super) fn fill_models(result: &BacktestResult, stats: &Stats, out: &mut impl
         return writeln!(out, "\nFILL MODELS: only {} was replayed.", result.meta.fill_model);
     }
     let mut sheet = Sheet::new(
-        "FILL MODELS (one run, four venues: optimistic is an upper bound, stressed a lower; -> is the headline)",
+        "FILL MODELS (one run, four venues, each harder on every order than the one before; -> is the headline)",
         &[
             ("Model", Col::Left),
             ("Trades", Col::Right),
@@ -89,6 +89,7 @@ pub(super) fn fill_models(result: &BacktestResult, stats: &Stats, out: &mut impl
         ]);
     }
     sheet.print(out)?;
+    writeln!(out, "{}", figures::FILL_MODELS)?;
     if let Some(effect) = &stats.fill_effect {
         writeln!(
             out,

@@ -25,6 +25,7 @@ fn the_tables_show_every_section_with_its_title() {
         "CHARGES BY HEAD",
         "FILL MODELS",
         "WHY NO TRADE",
+        "EXIT RULES",
         "ASSUMPTIONS",
         "DATA COMPLETENESS",
         "IDENTITY",
@@ -64,7 +65,7 @@ fn an_optimistic_run_is_announced_and_not_quoted() {
     let mut r = realistic(1);
     r.meta.fill_model = "optimistic".to_owned();
     let text = printed(&r);
-    assert!(text.contains("The tables below are the OPTIMISTIC replay, an upper bound. Headline (base)"));
+    assert!(text.contains("The tables below are the OPTIMISTIC replay, kinder than real fills. Headline (base)"));
     assert!(!text.contains("-> optimistic"));
 }
 
@@ -77,7 +78,13 @@ fn no_table_ever_prints_nan_or_inf() {
 }
 
 #[test]
-#[ignore = "prints the tables for a look: cargo test look_at_the_tables -- --ignored --nocapture"]
-fn look_at_the_tables() {
-    println!("{}", printed(&realistic(1)));
+fn a_rule_in_force_that_nothing_asked_is_called_out() {
+    // F-2
+    let text = printed(&realistic(1));
+    let rules = text.split("EXIT RULES").nth(1).unwrap();
+    let line = |name: &str| rules.lines().find(|l| l.contains(name)).unwrap_or_else(|| panic!("{name}"));
+    assert!(line("expiry_force_exit").contains("in force, never judged"));
+    assert!(line("stop_loss").contains("48,211") && !line("stop_loss").contains("never judged"));
+    assert!(line("day_profit_lock").contains("switched off"));
+    assert!(line("expiry_settlement").contains("the exchange's"));
 }

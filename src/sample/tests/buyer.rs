@@ -1,6 +1,6 @@
 //! A plain option buyer, written only for this test: one-minute Supertrend flips (10, 3.0) confirmed by the
 //! five-minute trend, ADX of 18 on both; one position per index; the usual ways out. He knows nothing of the
-//! engine, so he can tell whether the demo day offers what it promises.
+//! engine, so he can tell whether the first demo day offers what it promises.
 
 use std::collections::BTreeMap;
 
@@ -221,8 +221,9 @@ impl Buyer {
 }
 
 #[test]
-fn the_demo_day_lets_a_plain_buyer_meet_every_kind_of_exit() {
-    let sample = Sample::new(DEMO_SEED, &SampleSpec::demo(), &calendar(), &contracts()).unwrap();
+fn the_expiry_day_lets_a_plain_buyer_meet_every_kind_of_exit_of_a_position() {
+    let until_expiry = SampleSpec { days: 4, ..SampleSpec::demo() };
+    let sample = Sample::new(DEMO_SEED, &until_expiry, &calendar(), &contracts()).unwrap();
     let mut universe = Universe::new();
     let mut buyer = Buyer::default();
     for day in sample.days() {
@@ -253,7 +254,6 @@ fn the_demo_day_lets_a_plain_buyer_meet_every_kind_of_exit() {
     }
     buyer.trades.sort_by_key(|t| (t.index, t.entered));
     let mut reasons: BTreeMap<&str, u32> = BTreeMap::new();
-    let mut result: BTreeMap<Underlying, f64> = BTreeMap::new();
     for t in &buyer.trades {
         let gain = (t.exit - t.entry) * t.qty as f64;
         eprintln!(
@@ -261,7 +261,6 @@ fn the_demo_day_lets_a_plain_buyer_meet_every_kind_of_exit() {
             t.index, t.entered, t.left, t.symbol, t.entry, t.exit, t.qty, gain, t.reason
         );
         *reasons.entry(t.reason).or_default() += 1;
-        *result.entry(t.index).or_default() += gain;
     }
     let met: Vec<&str> = reasons.keys().copied().collect();
     let promised = [
@@ -283,5 +282,4 @@ fn the_demo_day_lets_a_plain_buyer_meet_every_kind_of_exit() {
         "SENSEX stops its buyer three times, then offers one entry too many"
     );
     assert!(buyer.trades.iter().any(|t| t.index == Underlying::Sensex && t.entered > time(12, 30)));
-    assert!(result[&Underlying::BankNifty] > 5_000.0, "the day profit rule needs a profitable index: {result:?}");
 }

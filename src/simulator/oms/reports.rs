@@ -39,8 +39,8 @@ impl Oms {
             }
             // The order had ended before the cancellation came; how it ended is reported by itself.
             OrderReport::CancelRefused { .. } => {}
-            OrderReport::Unanswered { .. } | OrderReport::ProvenAbsent => {
-                unreachable!("conclusions of a client, no exchange says them")
+            OrderReport::Traded { .. } | OrderReport::Unanswered { .. } | OrderReport::ProvenAbsent => {
+                unreachable!("a broker's counts and a client's conclusions; no exchange says them")
             }
         }
     }

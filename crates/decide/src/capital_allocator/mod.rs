@@ -222,14 +222,15 @@ impl CapitalAllocator {
         }
     }
 
-    /// Starts `day` and fixes its opening balance: the first balance known that day. Opening the same day again
-    /// changes nothing, so a restart inside a session keeps the base of its loss limits (F-25).
+    /// Starts `day` and fixes its opening balance: the first balance known that day, less what is written off, so that
+    /// money which may be gone does not widen the day's loss limits. Opening the same day again changes nothing, so a
+    /// restart inside a session keeps the base of its loss limits (F-25).
     pub fn open_session(&mut self, day: NaiveDate) {
         if self.day == Some(day) {
             return;
         }
         self.day = Some(day);
-        self.opening_of_day = self.balance();
+        self.opening_of_day = self.base();
         self.realised = Money::ZERO;
         self.charges = Money::ZERO;
     }
@@ -239,7 +240,7 @@ impl CapitalAllocator {
     pub fn set_balance(&mut self, balance: Option<Money>) {
         self.free = balance.map(|b| b - self.held() - self.committed() - self.written_off_total());
         if self.day.is_some() && self.opening_of_day.is_none() {
-            self.opening_of_day = balance;
+            self.opening_of_day = self.base();
         }
     }
 
@@ -273,7 +274,7 @@ impl CapitalAllocator {
         self.write_offs.len()
     }
 
-    /// Balance the day started with, `None` before a session or while unknown.
+    /// Balance the day started with, written-off capital not counted; `None` before a session or while unknown.
     pub const fn opening_of_day(&self) -> Option<Money> {
         self.opening_of_day
     }
@@ -446,7 +447,7 @@ impl CapitalAllocator {
         self.charges += charges;
     }
 
-    /// The balance that sizes trades: what is written off is not counted on.
+    /// The balance that sizes trades and day limits: what is written off is not counted on.
     fn base(&self) -> Option<Money> {
         Some(self.balance()? - self.written_off_total())
     }

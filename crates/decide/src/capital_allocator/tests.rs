@@ -262,6 +262,31 @@ fn the_opening_balance_of_a_day_is_fixed_once() {
 }
 
 #[test]
+fn a_day_after_an_unresolved_one_measures_its_loss_limits_without_the_written_off_capital() {
+    let day = |d| NaiveDate::from_ymd_opt(2026, 1, d).unwrap();
+    let mut a = with(|p| p.opening_balance = Some(Money::from_rupees(76_000)));
+    a.open_session(day(12));
+    let hold = a.hold(&ask()).unwrap();
+    a.bought(hold.id, Money::from_rupees(6_500), Money::ZERO);
+    a.entry_done(hold.id);
+    a.written_off(hold.id, Money::from_rupees(6_500));
+    assert_eq!(a.opening_of_day(), Some(Money::from_rupees(76_000)), "F-25: the base of a running day stays");
+    a.open_session(day(13));
+    assert_eq!((a.balance(), a.opening_of_day()), (Some(Money::from_rupees(76_000)), Some(Money::from_rupees(69_500))));
+    assert_eq!(a.opening_band().unwrap().risk_per_trade, Bps::new(500), "the band of 69,500, not of 76,000");
+
+    let mut late = with(|p| p.opening_balance = Some(Money::from_rupees(76_000)));
+    let hold = late.hold(&ask()).unwrap();
+    late.bought(hold.id, Money::from_rupees(6_500), Money::ZERO);
+    late.entry_done(hold.id);
+    late.written_off(hold.id, Money::from_rupees(6_500));
+    late.set_balance(None);
+    late.open_session(day(13));
+    late.set_balance(Some(Money::from_rupees(76_000)));
+    assert_eq!(late.opening_of_day(), Some(Money::from_rupees(69_500)), "the same when the balance is learned later");
+}
+
+#[test]
 fn a_balance_that_becomes_unknown_stops_entries_but_not_the_books() {
     // F-41
     let mut a = with(|_| ());
