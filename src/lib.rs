@@ -5,6 +5,8 @@ pub mod broker;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod failpoint;
+pub mod journal;
 pub mod report;
 pub mod sample;
 pub mod tape;

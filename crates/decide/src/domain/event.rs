@@ -16,7 +16,8 @@ use super::tick::Tick;
 use super::time::{Age, Instant};
 
 /// Something that happened.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Event {
     /// A trading day begins; daily counters start afresh.
     SessionOpened {
@@ -78,7 +79,7 @@ pub enum OperatorCommand {
 }
 
 /// A report about one order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderEvent {
     /// Which order.
     pub id: ClientOrderId,
@@ -89,7 +90,7 @@ pub struct OrderEvent {
 }
 
 /// What a venue can say about an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "report", rename_all = "snake_case")]
 pub enum OrderReport {
     /// The venue has it.
