@@ -9,4 +9,5 @@ pub mod failpoint;
 pub mod journal;
 pub mod report;
 pub mod sample;
+pub mod store;
 pub mod tape;

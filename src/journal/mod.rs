@@ -2,8 +2,8 @@
 //! leaves only after the segment that led to it is durable (L1, I12); a restart replays the day.
 
 pub mod codec;
-
+pub mod emergency;
 pub mod run;
 pub mod segment;
 mod varint;
-
+pub mod writer;
