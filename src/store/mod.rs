@@ -181,6 +181,17 @@ impl Store {
         Ok((run, writer))
     }
 
+    /// A person knows that the day's database was lost; the next run of the day starts from the broker's books.
+    ///
+    /// # Errors
+    /// When the file cannot be removed.
+    pub fn acknowledge_lost_day(&self) -> Result<(), StoreError> {
+        match std::fs::remove_file(marker::path(self.dir())) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(StoreError::ReadOnly(e.to_string())),
+            _ => Ok(()),
+        }
+    }
+
     /// Says how a run ended. Commit its journal first.
     pub async fn end_run(&self, run: Uuid, state: RunState, at: Instant) -> Result<(), StoreError> {
         self.transact(move |link| Box::pin(journal_rows::set_state(link, run, state, at))).await

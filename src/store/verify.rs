@@ -14,7 +14,7 @@ use super::error::{Refusal, StoreError};
 use super::link::{Link, Readers, Row, Value, values};
 use super::projection::{CoreView, Projector};
 use super::replay::{self, Replayed, Step};
-use super::tables::PROJECTED;
+use super::tables::{PROJECTED, RowChange};
 use super::{audit, journal_rows};
 
 /// A core that takes the journal in again.
@@ -65,7 +65,8 @@ pub async fn rebuild(
             }
             Step::Committed(_) => {
                 projector.look(last, core);
-                for row in projector.take() {
+                let of_day = |row: &RowChange| row.values[0] == Value::from(day.to_string());
+                for row in projector.take().into_iter().filter(of_day) {
                     tables.insert((row.table.name, row.key().to_vec()), row.values);
                 }
             }

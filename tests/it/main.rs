@@ -8,5 +8,6 @@ mod lookahead;
 mod real_days;
 mod review;
 mod scenarios;
+mod store;
 mod support;
 mod tidy;
