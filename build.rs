@@ -8,7 +8,7 @@ fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
     for path in entries.flatten().map(|e| e.path()) {
         if path.is_dir() {
             collect(&path, files);
-        } else if path.extension().is_some_and(|e| e == "rs" || e == "yml") {
+        } else if path.extension().is_some_and(|e| e == "rs" || e == "yml" || e == "sql") {
             files.push(path);
         }
     }
@@ -16,7 +16,7 @@ fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
 
 fn main() {
     let mut files = Vec::new();
-    for root in ["src", "crates/decide/src", "config"] {
+    for root in ["src", "crates/decide/src", "config", "migrations", "seeds"] {
         collect(Path::new(root), &mut files);
         println!("cargo:rerun-if-changed={root}");
     }

@@ -6,6 +6,9 @@ use std::process::ExitCode;
 use crate::backtest::run::NothingToReplay;
 use crate::config::ConfigError;
 use crate::sample::SampleError;
+use crate::store::error::{Refusal, StoreError};
+use crate::store::master::MasterError;
+use crate::store::watchlist::SeedError;
 use crate::tape::TapeError;
 use crate::tape::import::ImportError;
 
@@ -101,16 +104,34 @@ fn classify(error: &anyhow::Error) -> Code {
         if cause.is::<BadUsage>() {
             return Code::Usage;
         }
+        if let Some(SeedError::Store(e)) = cause.downcast_ref::<SeedError>() {
+            return of_store(e);
+        }
+        if let Some(e) = cause.downcast_ref::<StoreError>() {
+            return of_store(e);
+        }
     }
     for cause in error.chain() {
         if cause.is::<TapeError>()
             || cause.is::<ImportError>()
             || cause.is::<SampleError>()
             || cause.is::<BadInput>()
+            || cause.is::<MasterError>()
+            || matches!(cause.downcast_ref(), Some(SeedError::Unresolved { .. }))
             || cause.is::<NothingToReplay>()
         {
             return Code::Data;
         }
     }
     Code::Failure
+}
+
+/// A database that is wrong is wrong data; one that cannot be reached or is in use is a failure.
+const fn of_store(error: &StoreError) -> Code {
+    match error {
+        StoreError::Refused(Refusal::Url(_)) => Code::Usage,
+        StoreError::Refused(Refusal::Locked { .. } | Refusal::LeaseHeld { .. }) => Code::Failure,
+        StoreError::Refused(_) | StoreError::Damaged(_) => Code::Data,
+        _ => Code::Failure,
+    }
 }

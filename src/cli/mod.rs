@@ -3,6 +3,7 @@
 pub mod backtest;
 pub mod config;
 pub mod data;
+pub mod db;
 pub mod demo;
 pub mod exit;
 pub mod greeks;
@@ -33,6 +34,8 @@ enum Verb {
     Backtest(backtest::BacktestArgs),
     /// Import, list, verify and export tapes.
     Data(data::DataArgs),
+    /// Migrate, seed, verify, back up and restore the database.
+    Db(db::DbArgs),
     /// Check, show and describe the configuration.
     Config(config::ConfigArgs),
     /// Price options, or find their implied volatility and Greeks, for a CSV of cases.
@@ -54,6 +57,7 @@ pub fn main() -> ExitCode {
         Verb::Demo(args) => demo::run(&args),
         Verb::Backtest(args) => backtest::run(&args),
         Verb::Data(args) => data::run(&args, import_context).map(|_| exit::Code::Ok),
+        Verb::Db(args) => db::run(&args),
         Verb::Config(args) => config::run(&args).map(|()| exit::Code::Ok),
         Verb::Greeks(args) => greeks::run_verb(&args),
         Verb::Token(args) => token::run(&args),

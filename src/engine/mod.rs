@@ -2,6 +2,14 @@
 
 pub mod gateway;
 pub mod handle;
+pub mod inbox;
+pub mod notes;
+pub mod publish;
+pub mod reader;
+pub mod release;
+pub mod runtime;
+pub mod schedule;
 pub mod sent_log;
 pub mod status;
+pub mod warm_up;
 pub mod watch;

@@ -16,5 +16,6 @@ mod real_days;
 mod reconciled;
 mod review;
 mod scenarios;
+mod store;
 mod support;
 mod tidy;

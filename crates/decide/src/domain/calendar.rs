@@ -81,7 +81,7 @@ pub struct Window {
 }
 
 /// Hours of one trading day of the derivative segments.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionHours {
     /// The day.
     pub day: NaiveDate,

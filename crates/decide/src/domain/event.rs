@@ -18,7 +18,8 @@ use super::time::{Age, Instant};
 use crate::params::StrategyParams;
 
 /// Something that happened.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Event {
     /// A trading day begins; daily counters start afresh.
     SessionOpened {

@@ -277,6 +277,12 @@ impl DayBook {
         }
     }
 
+    /// Breakers latched until the next session: `None` for the account, else the index.
+    pub fn latches(&self) -> impl Iterator<Item = (Option<Underlying>, &EntryBlock)> {
+        let account = self.account_latch.iter().chain(&self.profit_latch).map(|block| (None, block));
+        account.chain(self.index_latches.iter().map(|(underlying, block)| (Some(*underlying), block)))
+    }
+
     /// What stopped entries until the next session, account first, in words.
     pub fn halts(&self) -> impl Iterator<Item = String> + '_ {
         let account = self.account_latch.iter().chain(&self.profit_latch).map(ToString::to_string);

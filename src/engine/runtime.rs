@@ -1,0 +1,300 @@
+//! The loop of the decision thread: one input at a time through the core, its events into the journal, its commands out
+//! once they are durable, its reads to the broker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use scalper_decide::decision_core::Core;
+use scalper_decide::domain::{Age, Command, Event, Instant};
+use scalper_decide::journal::JournalEntry;
+use scalper_decide::pipeline::Halt;
+use tokio::sync::{mpsc, watch};
+
+use super::gateway::Outgoing;
+use super::handle::{Ask, Outcome};
+use super::notes::Notes;
+use super::publish::{Evidence, Publisher};
+use super::reader::Reader;
+use super::release::Release;
+use super::schedule::{Due, Schedule};
+use super::status::Status;
+use crate::actors::lanes::{Input, Lanes};
+use crate::clock::SessionClock;
+use crate::journal::writer::{JournalHalt, JournalWriter};
+use crate::store::projection::Projector;
+
+/// Inputs taken in before sockets and senders of the same thread get their turn.
+const BURST: usize = 256;
+/// Wall time between two looks at the books, for the status and the projections.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Timers at one instant after which the clock is stuck: real days have a handful.
+const TIMERS_AT_ONCE: u32 = 10_000;
+
+/// Why the loop ended.
+#[derive(Debug)]
+pub enum Stopped {
+    /// A person or a signal asked for it.
+    Asked,
+    /// The core must not go on.
+    Halted(Halt),
+    /// The journal takes nothing more.
+    Journal(JournalHalt),
+    /// The market is over and will not come back (a tape's end).
+    MarketOver,
+}
+
+/// Where commands go.
+pub enum Execution {
+    /// To a broker, once durable.
+    Broker {
+        /// The queues before the gateway.
+        release: Release,
+        /// Reads of its books.
+        reader: Reader,
+    },
+}
+
+/// Everything the loop works with.
+pub struct Runtime<C> {
+    /// The core.
+    pub core: C,
+    /// What comes in.
+    pub lanes: Lanes,
+    /// Session time.
+    pub clock: SessionClock,
+    /// The journal of the run.
+    pub journal: JournalWriter,
+    /// Its projections.
+    pub projector: Projector,
+    /// Where commands go.
+    pub execution: Execution,
+    /// When sessions open and close.
+    pub schedule: Schedule,
+    /// Requests of people.
+    pub asks: mpsc::Receiver<Ask>,
+    /// Makes the status.
+    pub publisher: Publisher,
+    /// What was answered lately.
+    pub notes: Notes,
+    /// What the sockets say of themselves.
+    pub evidence: watch::Receiver<Evidence>,
+    /// Told the wanted instruments whenever they may have changed.
+    pub on_look: Box<dyn FnMut(&scalper_decide::decision_core::Books, &scalper_decide::domain::Universe)>,
+}
+
+enum Woken {
+    Ask(Option<Ask>),
+    Input(Option<Input>),
+    Due,
+    Look,
+}
+
+impl<C: Core> Runtime<C> {
+    /// Runs until something ends it. Whatever was committed is durable or on its way when it returns.
+    pub async fn run(mut self, status: watch::Sender<Arc<Status>>) -> (Stopped, Self) {
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let stopped = loop {
+            if let Err(stopped) = self.drain().await {
+                break stopped;
+            }
+            match self.wait(&mut look).await {
+                Woken::Ask(None) | Woken::Input(None) => break Stopped::Asked,
+                Woken::Ask(Some(ask)) => match self.answer(ask).await {
+                    Ok(true) => {}
+                    Ok(false) => break Stopped::Asked,
+                    Err(stopped) => break stopped,
+                },
+                Woken::Input(Some(input)) => {
+                    if let Err(stopped) = self.take(input).await {
+                        break stopped;
+                    }
+                }
+                Woken::Due => {
+                    if let Err(stopped) = self.due().await {
+                        break stopped;
+                    }
+                }
+                Woken::Look => {
+                    if let Err(stopped) = self.look(&status).await {
+                        break stopped;
+                    }
+                }
+            }
+        };
+        (stopped, self)
+    }
+
+    /// Takes in what waits, up to a burst.
+    async fn drain(&mut self) -> Result<(), Stopped> {
+        for _ in 0..BURST {
+            let Some(input) = self.lanes.take() else { return Ok(()) };
+            self.take(input).await?;
+        }
+        tokio::task::yield_now().await;
+        Ok(())
+    }
+
+    async fn wait(&mut self, look: &mut tokio::time::Interval) -> Woken {
+        let due = self.next_due();
+        let clock = self.clock.clone();
+        tokio::select! {
+            biased;
+            ask = self.asks.recv() => Woken::Ask(ask),
+            input = self.lanes.next() => Woken::Input(input),
+            () = sleep_until(&clock, due) => Woken::Due,
+            _ = look.tick() => Woken::Look,
+        }
+    }
+
+    /// The earliest instant at which something other than an input is due.
+    fn next_due(&self) -> Option<Instant> {
+        [self.core.wake_at(), self.schedule.next_at()].into_iter().flatten().min()
+    }
+
+    /// One input, after whatever was due before it.
+    async fn take(&mut self, input: Input) -> Result<(), Stopped> {
+        let at = input.at();
+        self.catch_up(at).await?;
+        match input {
+            Input::Tick(tick) => {
+                self.core.handle_tick(at, &tick).await;
+                let stamp = self.core.ledger().last_stamp();
+                self.journal.append_tick(stamp, &tick).map_err(Stopped::Journal)?;
+                self.after(&Event::Tick(tick))
+            }
+            Input::Event { event, .. } => {
+                if let (Event::Broker(said), Execution::Broker { .. }) = (&*event, &self.execution) {
+                    self.publisher.heard(at, said);
+                }
+                self.event(at, &event).await
+            }
+        }
+    }
+
+    /// Timers and session boundaries that fall before `at`.
+    async fn catch_up(&mut self, at: Instant) -> Result<(), Stopped> {
+        let mut stuck = (Instant::from_nanos(i64::MIN), 0);
+        while let Some(due) = self.next_due().filter(|due| *due < at) {
+            stuck = if stuck.0 < due { (due, 1) } else { (stuck.0, stuck.1 + 1) };
+            assert!(stuck.1 < TIMERS_AT_ONCE, "a timer at {} falls due again and again", due.ist_text());
+            self.fire(due).await?;
+        }
+        Ok(())
+    }
+
+    async fn due(&mut self) -> Result<(), Stopped> {
+        let now = self.clock.now();
+        self.catch_up(now + Age::from_nanos(1)).await
+    }
+
+    async fn fire(&mut self, at: Instant) -> Result<(), Stopped> {
+        if self.schedule.next_at().is_some_and(|due| due <= at) {
+            for Due { at, event } in self.schedule.take(at) {
+                self.event(at, &event).await?;
+            }
+            return Ok(());
+        }
+        self.event(at, &Event::Timer).await
+    }
+
+    /// Takes one event through the core and deals with what comes out.
+    ///
+    /// # Errors
+    /// Why the engine must stop.
+    pub async fn event(&mut self, at: Instant, event: &Event) -> Result<(), Stopped> {
+        let outcome = self.core.handle(at, event).await;
+        let stamp = self.core.ledger().last_stamp();
+        self.journal.append(stamp, event).map_err(Stopped::Journal)?;
+        outcome.map_err(Stopped::Halted)?;
+        self.after(event)
+    }
+
+    fn after(&mut self, event: &Event) -> Result<(), Stopped> {
+        if !self.core.has_journal() && !self.core.has_commands() && !self.core.has_reads() {
+            return Ok(());
+        }
+        let stamp = self.core.ledger().last_stamp();
+        let entries: Vec<JournalEntry> = self.core.take_journal().collect();
+        self.projector.note(stamp, event, &entries);
+        self.notes.take(&entries);
+        self.publisher.noted(&entries);
+        let Execution::Broker { release, reader } = &mut self.execution;
+        let commands: Vec<Command> = self.core.take_commands().map(|(_, command)| command).collect();
+        if !commands.is_empty() {
+            let universe = self.core.universe();
+            let batch = commands.into_iter().map(|command| {
+                let instrument = universe.get(command.instrument());
+                Outgoing { command, segment: instrument.segment, security_id: instrument.security_id }
+            });
+            let batch: Vec<Outgoing> = batch.collect();
+            self.journal.project(self.projector.take());
+            let receipt = self.journal.commit().map_err(Stopped::Journal)?;
+            release.push(&receipt, batch);
+        }
+        for read in self.core.take_reads() {
+            reader.start(read);
+        }
+        Ok(())
+    }
+
+    /// Projections of slow things, a flush of the journal when one is due, and a fresh status.
+    async fn look(&mut self, status: &watch::Sender<Arc<Status>>) -> Result<(), Stopped> {
+        let now = self.clock.now();
+        let books = self.core.books().await;
+        self.projector.look(self.core.ledger().last_stamp(), &books);
+        if self.journal.is_due(now) {
+            self.journal.project(self.projector.take());
+            self.journal.commit().map_err(Stopped::Journal)?;
+        }
+        (self.on_look)(&books, self.core.universe());
+        let counts = self.lanes.counts();
+        let fresh = self.publisher.make(
+            now,
+            &self.clock,
+            &books,
+            self.core.universe(),
+            &self.notes,
+            &self.evidence.borrow(),
+            &self.journal,
+            counts,
+            self.core.digest(),
+        );
+        status.send_replace(Arc::new(fresh));
+        Ok(())
+    }
+
+    /// Answers a request; `false` when the engine is to stop.
+    async fn answer(&mut self, ask: Ask) -> Result<bool, Stopped> {
+        match ask {
+            Ask::Operate { command, actor, answer } => {
+                let at = self.clock.now();
+                self.catch_up(at).await?;
+                tracing::info!(target: "control", actor, ?command, "operator command");
+                self.event(at, &Event::Operator(command)).await?;
+                let outcome = self.publisher.operated();
+                let _ = answer.send(outcome);
+            }
+            Ask::Explain { what, answer } => {
+                let _ = answer.send(self.notes.explain(&what));
+            }
+            Ask::Arm { answer, .. } => {
+                let text = "only an engine in live mode is armed; this one trades no real money";
+                let _ = answer.send(Outcome::refused("NOT_LIVE", text));
+            }
+            Ask::Stop { actor, answer } => {
+                tracing::info!(target: "control", actor, "asked to stop");
+                let _ = answer.send(Outcome::Done { text: "stopping".to_owned() });
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+async fn sleep_until(clock: &SessionClock, due: Option<Instant>) {
+    match due {
+        Some(at) => clock.sleep_until(at + Age::from_nanos(1)).await,
+        None => std::future::pending().await,
+    }
+}

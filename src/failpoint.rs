@@ -1,0 +1,103 @@
+//! Places where a test can make the process die, wait or fail. Compiled in always, inert unless the environment says
+//! otherwise: `SCALPER_FAILPOINT=name:action[:n]` acts at the `n`-th passage (1 when not given) of the place `name`.
+//!
+//! | action | effect |
+//! |---|---|
+//! | `kill` | the process kills itself with SIGKILL: no unwinding, no destructors, no flush |
+//! | `pause` | the thread stands still for ever; the rest of the process goes on |
+//! | `error` | the place fails with an I/O error |
+//! | `sleep-MS` | the thread waits that many milliseconds, once |
+//!
+//! Places: `store.before_write` (transaction open, nothing written), `store.after_write` (everything written, not
+//! committed), `store.after_commit` (durable, nobody told), `emergency.before_write`, `emergency.after_write` (not
+//! synced), `emergency.after_sync`.
+
+use std::io;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// Name of the variable.
+pub const VARIABLE: &str = "SCALPER_FAILPOINT";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Action {
+    Kill,
+    Pause,
+    Error,
+    Sleep(Duration),
+}
+
+#[derive(Debug)]
+struct Armed {
+    name: String,
+    action: Action,
+    left: AtomicU32,
+}
+
+impl Armed {
+    fn parse(text: &str) -> Option<Armed> {
+        let mut parts = text.split(':');
+        let (name, action) = (parts.next()?.to_owned(), parts.next()?);
+        let left = parts.next().map_or(Some(1), |n| n.parse().ok())?;
+        let action = match action {
+            "kill" => Action::Kill,
+            "pause" => Action::Pause,
+            "error" => Action::Error,
+            other => Action::Sleep(Duration::from_millis(other.strip_prefix("sleep-")?.parse().ok()?)),
+        };
+        Some(Armed { name, action, left: AtomicU32::new(left) })
+    }
+
+    fn is_due(&self, name: &str) -> bool {
+        self.name == name && self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| n.checked_sub(1)) == Ok(1)
+    }
+}
+
+fn armed() -> Option<&'static Armed> {
+    static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
+    ARMED.get_or_init(|| std::env::var(VARIABLE).ok().and_then(|text| Armed::parse(&text))).as_ref()
+}
+
+/// Passes the place `name`.
+///
+/// # Errors
+/// Only when the place is armed with `error`.
+pub fn pass(name: &str) -> io::Result<()> {
+    let Some(armed) = armed().filter(|armed| armed.is_due(name)) else { return Ok(()) };
+    match armed.action {
+        Action::Kill => {
+            let _ = Command::new("kill").args(["-KILL", &std::process::id().to_string()]).status();
+            std::process::abort();
+        }
+        Action::Pause => loop {
+            std::thread::park();
+        },
+        Action::Error => Err(io::Error::other(format!("failpoint {name}"))),
+        Action::Sleep(time) => {
+            std::thread::sleep(time);
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failpoint_acts_at_its_nth_passage_and_never_again() {
+        let armed = Armed::parse("store.after_write:error:3").unwrap();
+        assert!(!armed.is_due("store.before_write"));
+        let due: Vec<bool> = (0..5).map(|_| armed.is_due("store.after_write")).collect();
+        assert_eq!(due, [false, false, true, false, false]);
+        assert_eq!(Armed::parse("x:sleep-20").unwrap().action, Action::Sleep(Duration::from_millis(20)));
+        assert!(Armed::parse("x").is_none() && Armed::parse("x:explode").is_none());
+    }
+
+    #[test]
+    fn nothing_happens_at_a_place_that_is_not_armed() {
+        assert!(pass("nowhere").is_ok());
+    }
+}

@@ -1,0 +1,9 @@
+//! Journal and store against real databases, real files and real kills.
+
+mod cli;
+mod conformance;
+mod failures;
+mod kills;
+mod market_day;
+mod measure;
+mod postgres;
