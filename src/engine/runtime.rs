@@ -5,18 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scalper_decide::decision_core::Core;
-use scalper_decide::domain::{Age, Command, Event, Instant};
+use scalper_decide::domain::{Age, Command, Event, Instant, InstrumentKind};
 use scalper_decide::journal::JournalEntry;
 use scalper_decide::pipeline::Halt;
 use tokio::sync::{mpsc, watch};
 
-use super::gateway::Outgoing;
+use super::gateway::{Gateway, Outgoing};
 use super::handle::{Ask, Outcome};
 use super::notes::Notes;
-use super::publish::{Evidence, Publisher};
+use super::publish::Publisher;
 use super::reader::Reader;
 use super::release::Release;
 use super::schedule::{Due, Schedule};
+use super::sockets::SharedEvidence;
 use super::status::Status;
 use crate::actors::lanes::{Input, Lanes};
 use crate::clock::SessionClock;
@@ -51,6 +52,8 @@ pub enum Execution {
         release: Release,
         /// Reads of its books.
         reader: Reader,
+        /// Learns the broker's numbers from what passes by.
+        gateway: Gateway,
     },
 }
 
@@ -77,7 +80,7 @@ pub struct Runtime<C> {
     /// What was answered lately.
     pub notes: Notes,
     /// What the sockets say of themselves.
-    pub evidence: watch::Receiver<Evidence>,
+    pub evidence: SharedEvidence,
     /// Told the wanted instruments whenever they may have changed.
     pub on_look: Box<dyn FnMut(&scalper_decide::decision_core::Books, &scalper_decide::domain::Universe)>,
 }
@@ -159,16 +162,29 @@ impl<C: Core> Runtime<C> {
         match input {
             Input::Tick(tick) => {
                 self.core.handle_tick(at, &tick).await;
+                self.settle_level(&tick);
                 let stamp = self.core.ledger().last_stamp();
                 self.journal.append_tick(stamp, &tick).map_err(Stopped::Journal)?;
                 self.after(&Event::Tick(tick))
             }
             Input::Event { event, .. } => {
-                if let (Event::Broker(said), Execution::Broker { .. }) = (&*event, &self.execution) {
+                if let Event::Broker(said) = &*event {
+                    let Execution::Broker { gateway, .. } = &self.execution;
+                    gateway.observe(said);
                     self.publisher.heard(at, said);
                 }
                 self.event(at, &event).await
             }
+        }
+    }
+
+    /// Index ticks near the close make the settlement value.
+    fn settle_level(&mut self, tick: &scalper_decide::domain::Tick) {
+        let instrument = self.core.universe().get(tick.instrument);
+        if let InstrumentKind::Index { underlying } = instrument.kind
+            && tick.flags.is_decidable()
+        {
+            self.schedule.level(underlying, tick.exchange_at, tick.ltp_paise);
         }
     }
 
@@ -219,7 +235,7 @@ impl<C: Core> Runtime<C> {
         self.projector.note(stamp, event, &entries);
         self.notes.take(&entries);
         self.publisher.noted(&entries);
-        let Execution::Broker { release, reader } = &mut self.execution;
+        let Execution::Broker { release, reader, .. } = &mut self.execution;
         let commands: Vec<Command> = self.core.take_commands().map(|(_, command)| command).collect();
         if !commands.is_empty() {
             let universe = self.core.universe();
