@@ -2,10 +2,10 @@
 //!
 //! Rooms in reading order: [`domain`] holds the words and [`params`] every setting; [`indicators`] and [`greeks`] are
 //! the models. Then the stages in the order an event meets them: [`sequencer`], [`tick_cache`], [`signal_engine`],
-//! [`chain_analyzer`], [`capital_allocator`], [`entry_guard`], [`risk_manager`], [`order_manager`]. [`pipeline`] is
-//! their one order, [`stages`] what each does beyond its core, [`direct`] the wiring by plain calls and
-//! [`decision_core`] any wiring as its drivers see it; [`venue_sim`] fills orders in backtest and paper;
-//! [`journal`] and [`digest`] remember.
+//! [`chain_analyzer`], [`capital_allocator`], [`entry_guard`], [`risk_manager`], [`order_manager`]. [`reconciler`] turns
+//! a broker's words into order reports and [`rate_budget`] counts our calls to it. [`pipeline`] is the one order of the
+//! stages, [`stages`] what each does beyond its core, [`direct`] the wiring by plain calls and [`decision_core`] any
+//! wiring as its drivers see it; [`venue_sim`] fills orders in backtest and paper; [`journal`] and [`digest`] remember.
 #![deny(clippy::float_arithmetic)]
 
 pub mod capital_allocator;

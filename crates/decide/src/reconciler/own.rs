@@ -8,12 +8,10 @@ use super::doubt::Proof;
 use super::finding::{Finding, Reconciled, Terms};
 use super::foreign::ContractKey;
 use super::params::ReconcilerParams;
-use crate::domain::broker::{Answer, BrokerOrderId, BrokerOrderType, BrokerStatus, OrderRow, TradeRow};
-use crate::domain::money::Rounding;
+use crate::domain::broker::{Answer, BrokerOrderId, BrokerOrderType, BrokerStatus, OrderRow};
 use crate::domain::order::{Fill, OrderSide};
 use crate::domain::{
-    Command, Instant, Money, OrderEvent, OrderReport, OrderSpec, OrderType, Premium, Qty, TradeId, Underlying,
-    VenueRefusal,
+    Command, Instant, Money, OrderEvent, OrderReport, OrderSpec, OrderType, Qty, TradeId, Underlying, VenueRefusal,
 };
 
 /// What ended an order.
@@ -45,7 +43,7 @@ pub(super) enum Stage {
 pub(super) struct Lost {
     pub(super) is_open: bool,
     cancelled_at: Option<Instant>,
-    reported: Qty,
+    pub(super) reported: Qty,
 }
 
 /// One order of ours.
@@ -93,9 +91,6 @@ pub(super) fn terms_of(row: &OrderRow) -> Option<Terms> {
     Some(Terms { order_type, qty: row.qty })
 }
 
-/// The broker rounds average prices to a paisa; more than a tick (5 paise) a unit is another matter (D9).
-const ROUNDING: Premium = Premium::from_paise(5);
-
 impl Own {
     pub(super) const fn new(spec: OrderSpec, contract: ContractKey, underlying: Underlying, at: Instant) -> Own {
         Own {
@@ -139,24 +134,6 @@ impl Own {
             || self.cancel.is_some_and(|c| c.is_unknown)
     }
 
-    /// Units of the executions known one by one.
-    pub(super) fn traded(&self) -> Qty {
-        self.trades.values().map(|f| f.qty).sum()
-    }
-
-    /// Units executed by the larger of both kinds of evidence (D8).
-    pub(super) fn executed(&self) -> Qty {
-        self.traded().max(self.counted.0)
-    }
-
-    /// Units that are executed and that the order manager does not know: beyond a reported end.
-    pub(super) fn unmanaged(&self) -> Qty {
-        match self.stage {
-            Stage::Over { counted, .. } => (self.executed() - counted).max(Qty::ZERO),
-            _ => Qty::ZERO,
-        }
-    }
-
     /// The largest total quantity that can be in force; the same rule as the order's own.
     pub(super) fn ceiling(&self) -> Qty {
         self.changes.values().map(|c| c.terms.qty).fold(self.spec.qty, Qty::max)
@@ -185,14 +162,14 @@ impl Own {
         self.once(out, finding);
     }
 
-    fn end(&mut self, counted: Qty, by: End) {
+    pub(super) fn end(&mut self, counted: Qty, by: End) {
         self.stage = Stage::Over { counted, by };
         self.changes.clear();
         self.cancel = None;
     }
 
     /// First sign of life.
-    fn hear(&mut self, now: Instant, out: &mut Reconciled) {
+    pub(super) fn hear(&mut self, now: Instant, out: &mut Reconciled) {
         if matches!(self.stage, Stage::Sent | Stage::Doubt) {
             self.stage = Stage::Alive;
             self.terms_at = now;
@@ -260,7 +237,7 @@ impl Own {
     }
 
     /// An order reported dead is at the broker: it is taken back, again and again until it is gone.
-    fn lives(&mut self, now: Instant, broker_id: &BrokerOrderId, is_open: bool, out: &mut Reconciled) {
+    pub(super) fn lives(&mut self, now: Instant, broker_id: &BrokerOrderId, is_open: bool, out: &mut Reconciled) {
         let is_new = self.lost.is_none();
         let was_final = self.lost.as_ref().is_some_and(|lost| !lost.is_open);
         let lost = self.lost.get_or_insert_default();
@@ -274,17 +251,6 @@ impl Own {
         if lost.is_open && lost.cancelled_at.is_none_or(|at| now >= at + pace) {
             lost.cancelled_at = Some(now);
             out.commands.push(Command::Cancel { id: self.spec.id, instrument: self.spec.instrument });
-        }
-    }
-
-    /// Units beyond the reported end: said again whenever they grow.
-    fn note_unmanaged(&mut self, out: &mut Reconciled) {
-        let qty = self.unmanaged();
-        if qty > self.lost.as_ref().map_or(Qty::ZERO, |lost| lost.reported) {
-            let lost = self.lost.get_or_insert_default();
-            lost.reported = qty;
-            let (id, instrument, side) = (self.spec.id, self.spec.instrument, self.spec.side);
-            out.findings.push(Finding::Unmanaged { id, instrument, side, qty });
         }
     }
 
@@ -355,13 +321,6 @@ impl Own {
         self.note_unmanaged(out);
     }
 
-    fn compare_money(&mut self, by_orders: Money, out: &mut Reconciled) {
-        let by_trades: Money = self.trades.values().map(|f| f.price * f.qty).sum();
-        if (by_orders - by_trades).abs() > ROUNDING * self.traded() {
-            self.once(out, Finding::MoneyDiffers { id: self.spec.id, by_orders, by_trades });
-        }
-    }
-
     /// The broker shows it ended.
     fn end_by_row(&mut self, row: &OrderRow, out: &mut Reconciled) {
         self.changes_by_end(row, out);
@@ -414,102 +373,12 @@ impl Own {
         }
     }
 
-    /// One execution of the trade book. Real executions take the place of counted ones (D7, I5).
-    pub(super) fn trade(&mut self, now: Instant, row: &TradeRow, out: &mut Reconciled) {
-        if (ContractKey { segment: row.segment, security_id: row.security_id }) != self.contract
-            || row.side != self.spec.side
-        {
-            return self.contradiction(out, "an execution of another contract or side");
-        }
-        let fill = Fill { trade: row.trade, qty: row.qty, price: row.price, at: row.at };
-        if let Some(known) = self.trades.get(&fill.trade) {
-            if *known != fill {
-                self.contradiction(out, format!("two executions under trade id {}", fill.trade));
-            }
-            return;
-        }
-        if fill.qty <= Qty::ZERO {
-            return self.contradiction(out, "an execution of nothing");
-        }
-        if let Stage::Over { by: End::Answer | End::Absent, .. } = self.stage {
-            self.lives(now, &row.broker_id, true, out);
-        }
-        self.hear(now, out);
-        let before = self.executed();
-        self.trades.insert(fill.trade, fill);
-        if self.executed() > before {
-            self.executed_at = Some(now);
-        }
-        if self.unmanaged() > Qty::ZERO {
-            return self.note_unmanaged(out);
-        }
-        if !matches!(self.stage, Stage::Over { .. }) {
-            if self.traded() > self.ceiling() {
-                let money = self.trades.values().map(|f| f.price * f.qty).sum();
-                return self.overrun(now, money, out);
-            }
-            self.say(out, OrderReport::Filled(fill));
-            return self.end_if_complete();
-        }
-        self.say(out, OrderReport::Filled(fill));
-    }
-
-    /// More was executed than we ever ordered: the order manager gets what it ordered, the rest is nobody's.
-    fn overrun(&mut self, now: Instant, money: Money, out: &mut Reconciled) {
-        let (executed, filled) = (self.executed(), self.ceiling());
-        self.executed_at = Some(now);
-        self.contradiction(out, format!("{executed} executed of {filled}"));
-        let value = money.per_unit(executed, Rounding::HalfUp) * filled;
-        self.say(out, OrderReport::Traded { filled, value });
-        self.end(filled, End::Books);
-        self.note_unmanaged(out);
-    }
-
     /// Reports an order that does not get from the broker to the exchange (C21).
     pub(super) fn watch_transit(&mut self, now: Instant, p: &ReconcilerParams, out: &mut Reconciled) {
         let waits = self.stage == Stage::Alive && self.status == BrokerStatus::Transit;
         if waits && self.executed() == Qty::ZERO && now >= self.sent_at + p.stuck_after {
             self.once(out, Finding::Stuck { id: self.spec.id, since: self.sent_at });
         }
-    }
-
-    /// A clean order book, long after the last execution, counts less than the trade book knows, or agrees (D8).
-    pub(super) fn watch_count(&mut self, asked_at: Instant, filled: Qty, p: &ReconcilerParams, out: &mut Reconciled) {
-        let traded = self.traded();
-        if filled == traded {
-            self.books_differ = false;
-        } else if filled < traded {
-            self.differ(asked_at, filled, traded, p, out);
-        }
-    }
-
-    /// A clean trade book, long after the last execution, shows less than was counted, or agrees (D8).
-    pub(super) fn watch_trades(&mut self, asked_at: Instant, p: &ReconcilerParams, out: &mut Reconciled) {
-        let (traded, counted) = (self.traded(), self.counted.0);
-        if traded == counted {
-            self.books_differ = false;
-        } else if traded < counted {
-            self.differ(asked_at, counted, traded, p, out);
-        }
-    }
-
-    fn differ(
-        &mut self,
-        asked_at: Instant,
-        by_orders: Qty,
-        by_trades: Qty,
-        p: &ReconcilerParams,
-        out: &mut Reconciled,
-    ) {
-        if self.executed_at.is_some_and(|at| asked_at >= at + p.books_lag) {
-            self.books_differ = true;
-            self.once(out, Finding::BooksDiffer { id: self.spec.id, by_orders, by_trades });
-        }
-    }
-
-    /// Net units of its executions.
-    pub(super) fn net(&self) -> i64 {
-        signed(self.spec.side, self.executed())
     }
 }
 

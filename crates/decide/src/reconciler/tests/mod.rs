@@ -6,7 +6,7 @@ mod strangers;
 mod updates;
 
 use super::*;
-use crate::domain::broker::{BrokerOrderType, BrokerStatus};
+use crate::domain::broker::{Answer, BrokerOrderType, BrokerStatus, OrderCall, PositionRow, Product, TradeRow};
 use crate::domain::ids::InstanceTag;
 use crate::domain::{
     Direction, Instrument, InstrumentKind, LotSize, Money, OptionContract, Order, OrderPurpose, OrderReport, OrderSide,
