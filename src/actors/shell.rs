@@ -1,7 +1,7 @@
 //! What all deciders' actors share: how a message is declared and answered, and the sign of life.
 
-/// Messages a decider sends before it must be asked again: one question is under way at a time, and a sign of life may
-/// stand behind it.
+/// Messages that may wait in a decider's mailbox: the hub has one question under way at a time, and a few signs of life
+/// may stand behind it.
 pub(super) const MAILBOX: usize = 8;
 
 /// Asks for a sign of life; it changes nothing.
