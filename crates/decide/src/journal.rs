@@ -191,7 +191,7 @@ pub enum JournalEntry {
     Configured {
         /// When.
         stamp: Stamp,
-        /// What became of each changed key.
+        /// What became of each changed key; empty for the first settings, which are taken over whole.
         changes: Vec<ConfigChange>,
     },
 }

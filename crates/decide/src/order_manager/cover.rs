@@ -58,15 +58,15 @@ impl OrderManager {
             return Qty::ZERO;
         }
         let covered: Qty = book.sells.iter().map(|id| self.orders[id].cover()).sum();
-        (book.position.owned() - covered).max(Qty::ZERO)
+        (book.position.owned() - self.missing_of(book) - covered).max(Qty::ZERO)
     }
 
-    /// Units owned that no sell, confirmed or not, stands for: what may be sold on top.
+    /// Units owned, at the broker, that no sell, confirmed or not, stands for: what may be sold on top.
     fn unreserved_units(&self, now: Instant, position: PositionId) -> Qty {
         let book = &self.books[&position];
         let reserved: Qty =
             book.sells.iter().filter_map(|id| self.orders[id].live_sell(now)).map(|s| s.qty - s.filled).sum();
-        book.position.owned() - reserved
+        (book.position.owned() - self.missing_of(book) - reserved).max(Qty::ZERO)
     }
 
     /// Starts or stops the clock of a position whose orders or units have just changed.

@@ -2,6 +2,7 @@
 //! F-60); an exit cancels the working entry and sells what was filled (F-14).
 
 mod book;
+mod cap;
 mod changes;
 mod cover;
 mod doubt;

@@ -3,12 +3,11 @@
 use smallvec::SmallVec;
 
 use super::OrderManager;
-use super::book::{Book, Part};
-use super::changes::{Commands, Outcome};
+use super::book::Part;
+use super::changes::Commands;
 use super::ladder;
 use super::sells::{Goal, LiveSell, Step, Wanted, plan};
 use super::tracked::PendingChange;
-use crate::domain::alarm::{Alarm, AlarmKey};
 use crate::domain::order::OrderSide;
 use crate::domain::{Command, Instant, InstrumentId, PositionId, PositionPhase, Qty, Stamp};
 use crate::risk_manager::RiskAction;
@@ -66,56 +65,6 @@ impl OrderManager {
         commands
     }
 
-    /// Tells how many units of a contract the broker would let us sell: its own net, with every execution known here
-    /// counted in (E1). What we own beyond that is not ours to sell, and keeps missing until the next call says
-    /// otherwise; stops are made smaller first. `None` when nothing is known against us.
-    pub fn set_sellable_cap(&mut self, now: Stamp, instrument: InstrumentId, cap: Option<Qty>) -> Outcome {
-        let mut outcome = Outcome::default();
-        let here = |b: &&Book| b.position.instrument == instrument && b.position.is_live();
-        let owned: Qty = self.books.values().filter(here).map(|b| b.position.owned()).sum();
-        let missing = cap.map_or(Qty::ZERO, |cap| (owned - cap.max(Qty::ZERO)).max(Qty::ZERO));
-        let known = self.missing.insert(instrument, missing).unwrap_or(Qty::ZERO);
-        if known == missing {
-            return outcome;
-        }
-        if missing > Qty::ZERO {
-            let text =
-                format!("contract {}: {owned} units by our fills, {missing} of them not at the broker", instrument.0);
-            outcome.alarms.push(Alarm { key: AlarmKey::NetShort, text });
-        }
-        let positions: SmallVec<[PositionId; 2]> = self.books.values().filter(here).map(|b| b.position.id).collect();
-        for position in positions {
-            self.sync(now.at, position, &mut outcome.commands);
-        }
-        self.refresh_wake();
-        outcome
-    }
-
-    /// Units the position may have on sale, and how many more may come on sale now. Where units of the contract are
-    /// missing at the broker, younger positions go without first.
-    fn sellable(&self, now: Instant, position: PositionId, book: &Book) -> (Qty, Qty) {
-        let owned = book.position.owned();
-        let instrument = book.position.instrument;
-        let Some(missing) = self.missing.get(&instrument).copied().filter(|m| *m > Qty::ZERO) else {
-            return (owned, owned);
-        };
-        let others = || {
-            self.books
-                .values()
-                .filter(|b| b.position.instrument == instrument && b.position.is_live() && b.position.id != position)
-        };
-        let younger: Qty = others().filter(|b| b.position.id > position).map(|b| b.position.owned()).sum();
-        let mine = (missing - younger).max(Qty::ZERO).min(owned);
-        let all: Qty = others().map(|b| b.position.owned()).sum::<Qty>() + owned;
-        let live: Qty = others()
-            .chain(std::iter::once(book))
-            .flat_map(|b| &b.sells)
-            .filter_map(|id| self.orders[id].live_sell(now))
-            .map(|s| s.open())
-            .sum();
-        (owned - mine, (all - missing - live).max(Qty::ZERO))
-    }
-
     /// A new quote of an instrument in play.
     pub fn on_quote(&mut self, now: Stamp, instrument: InstrumentId, quote: &Quote) -> Commands {
         let mut commands = Commands::new();
@@ -155,7 +104,7 @@ impl OrderManager {
             }
             let live: SmallVec<[LiveSell; 2]> =
                 book.sells.iter().filter_map(|id| self.orders[id].live_sell(now)).collect();
-            let (allowed, room) = self.sellable(now, position, &book);
+            let (allowed, room) = self.sellable(now, &book);
             let contract = &book.entry.contract;
             let (wanted, max_order_qty) = (book.wanted, contract.max_order_qty);
             let slice = ladder::slice(book.refusals, owned, contract.lot, max_order_qty);

@@ -199,6 +199,11 @@ const KEYS: [Key; 44] = [
     key!("orders.answer_timeout", orders.answer_timeout, HARMLESS),
 ];
 
+/// Names of every setting, as changes name them.
+pub fn keys() -> impl Iterator<Item = &'static str> {
+    KEYS.iter().map(|key| key.name)
+}
+
 /// What would become of every key in which `new` differs from `old`.
 pub fn classify(old: &StrategyParams, new: &StrategyParams, now: Circumstances) -> Vec<ConfigChange> {
     let changed = KEYS.iter().filter(|key| (key.differs)(old, new));

@@ -71,7 +71,7 @@ impl Reload {
 
     /// What the engine is doing, as far as changes of settings are concerned.
     pub const fn circumstances(&self, is_flat: bool) -> Circumstances {
-        Circumstances { is_flat, has_bars: self.has_bars }
+        Circumstances { is_flat, has_bars: self.has_bars && !self.is_closed }
     }
 
     fn replace(&mut self, new: StrategyParams) -> NewSettings {
@@ -116,15 +116,14 @@ impl Reload {
 
     /// New settings arrive: the first ones set everything, later ones what is safe to change.
     pub fn configure(&mut self, params: &StrategyParams, is_flat: bool) -> (Vec<ConfigChange>, NewSettings) {
+        if !std::mem::replace(&mut self.is_configured, true) && self.day.is_none() {
+            // What the core was built with was nobody's choice: nothing is compared with it.
+            return (Vec::new(), self.replace(params.clone()));
+        }
         let changes = change::classify(&self.params, params, self.circumstances(is_flat));
-        let new = if self.is_configured || self.day.is_some() {
-            let waits = changes.iter().any(|c| c.effect == Effect::NextSession);
-            self.waiting = waits.then(|| Box::new(params.clone()));
-            change::merged(&self.params, params, &changes, &[Effect::AppliesNow])
-        } else {
-            self.is_configured = true;
-            params.clone()
-        };
+        let waits = changes.iter().any(|c| c.effect == Effect::NextSession);
+        self.waiting = waits.then(|| Box::new(params.clone()));
+        let new = change::merged(&self.params, params, &changes, &[Effect::AppliesNow]);
         (changes, self.replace(new))
     }
 }

@@ -121,7 +121,9 @@ fn what_is_not_at_the_broker_is_not_sold_and_the_stop_shrinks_first() {
     let commands = m.act(at(5), exit(position));
     assert!(matches!(commands[..], [Command::Modify { qty, .. }] if qty == Qty::new(LOT)), "{commands:?}");
     m.apply(at(6), &fill(stop, 9, LOT, 90)).unwrap();
-    assert!(m.on_timer(at(30)).commands.iter().all(|c| !matches!(c, Command::Place(_))), "nothing more to sell");
+    let later = m.on_timer(at(30));
+    assert!(later.commands.iter().all(|c| !matches!(c, Command::Place(_))), "nothing more to sell");
+    assert!(m.uncovered(at(30).at).is_empty(), "what is not there needs no cover");
 }
 
 #[test]
