@@ -176,7 +176,11 @@ impl Recorder {
                 }
             }
             JournalEntry::Exit { note, .. } => self.exit(*note),
-            JournalEntry::Command { .. } | JournalEntry::Change { .. } => {}
+            JournalEntry::Command { .. }
+            | JournalEntry::Change { .. }
+            | JournalEntry::Alarm { .. }
+            | JournalEntry::Operated { .. }
+            | JournalEntry::Configured { .. } => {}
         }
     }
 

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use chrono::NaiveDate;
+use smallvec::SmallVec;
 
 use crate::capital_allocator::{CapitalAllocator, CapitalHold, CapitalRefusal, HoldRequest};
 use crate::chain_analyzer::{self, NoStrike, StrikePick};
 use crate::digest::Digest;
-use crate::domain::event::OperatorCommand;
+use crate::domain::operator::{OperatorAnswer, OperatorCommand};
 use crate::domain::order::{IllegalTransition, OrderSide};
 use crate::domain::{
     Age, ChargeBook, ChargeRates, Command, Event, IndexPrice, Instant, InstrumentId, InstrumentKind, Money, OrderEvent,
@@ -20,6 +21,7 @@ use crate::entry_guard::{EntryBlock, EntryContext, EntryGuard, EntryRefusal, Gua
 use crate::journal::{ExitNote, JournalEntry};
 use crate::order_manager::{Commands, OrderManager, Outcome, PositionChange};
 use crate::params::StrategyParams;
+use crate::params::change::{self, Circumstances, ConfigChange, Effect};
 use crate::pipeline::{self, EntryPrices, Halt, Stages};
 use crate::risk_manager::{Excursion, RiskAction, RiskActions, RiskApproved, RiskManager, RiskRefusal};
 use crate::sequencer::Sequencer;
@@ -61,6 +63,24 @@ pub struct Direct {
     journal: Vec<JournalEntry>,
     refused_ticks: BTreeMap<TickRefusal, u64>,
     missing_rates: BTreeMap<Underlying, String>,
+    iv_history: BTreeMap<Underlying, Vec<(NaiveDate, f64)>>,
+    reload: Reload,
+}
+
+/// What is remembered between two settings.
+#[derive(Debug, Default)]
+struct Reload {
+    /// The first settings came as an event.
+    is_configured: bool,
+    /// Settings of which some keys wait for the next trading day.
+    waiting: Option<Box<StrategyParams>>,
+    /// The session has closed a bar.
+    has_bars: bool,
+    /// The session in force: warm-up or not, and the indices of which only bars were recorded.
+    warm_up: bool,
+    bars_of: BTreeMap<Underlying, Age>,
+    /// The session has been closed.
+    is_closed: bool,
 }
 
 impl Direct {
@@ -99,9 +119,58 @@ impl Direct {
             journal: Vec::new(),
             refused_ticks: BTreeMap::new(),
             missing_rates: BTreeMap::new(),
+            iv_history: iv_history.clone(),
+            reload: Reload::default(),
             params,
             tables,
         }
+    }
+
+    /// Settings in force.
+    pub const fn params(&self) -> &StrategyParams {
+        &self.params
+    }
+
+    /// What the engine is doing, as far as changes of settings are concerned.
+    pub fn circumstances(&self) -> Circumstances {
+        let has_bars = self.reload.has_bars && !self.reload.is_closed;
+        Circumstances { is_flat: self.orders.is_flat(), has_bars }
+    }
+
+    /// Contracts held whose last quote is older than `limit`, or missing: somebody should ask for one (F-42).
+    pub fn stale_held(&self, now: Instant, limit: Age) -> Vec<InstrumentId> {
+        let is_stale = |id: &InstrumentId| self.tick_cache.quote(*id).is_none_or(|q| q.age(now) > limit);
+        self.risk.held().filter(is_stale).collect()
+    }
+
+    /// Makes `params` the settings in force. Signal engines whose settings changed start without bars.
+    fn apply_params(&mut self, params: StrategyParams) {
+        let mut old: BTreeMap<Underlying, SignalEngine> =
+            std::mem::take(&mut self.engines).into_iter().map(|e| (e.underlying(), e)).collect();
+        self.engine_of = [None; Underlying::ALL.len()];
+        for (i, underlying) in params.indices.iter().enumerate() {
+            self.engine_of[underlying.index()] = Some(i);
+            let is_known = self.params.indices.contains(underlying)
+                && self.params.signal_of(*underlying) == params.signal_of(*underlying);
+            let engine = old.remove(underlying).filter(|_| is_known).unwrap_or_else(|| {
+                let iv = IvHistory::seeded(self.iv_history.get(underlying).into_iter().flatten().copied());
+                let mut engine = SignalEngine::new(*underlying, params.signal_of(*underlying).clone(), iv);
+                if let Some(hours) = self.hours.as_ref().filter(|_| !self.reload.is_closed) {
+                    let recorded = self.reload.bars_of.get(underlying).copied();
+                    engine.open_session(hours.clone(), self.reload.warm_up, recorded);
+                }
+                engine
+            });
+            self.engines.push(engine);
+        }
+        if self.params.capital.opening_balance != params.capital.opening_balance {
+            self.allocator.set_balance(params.capital.opening_balance);
+        }
+        self.allocator.configure(params.capital.clone());
+        self.guard.configure(params.entry_guard.clone());
+        self.risk.configure(params.risk.clone());
+        self.orders.configure(params.orders.clone());
+        self.params = params;
     }
 
     /// Takes one event in at engine time `at`.
@@ -215,17 +284,33 @@ impl Direct {
     }
 
     fn open_session(&mut self, hours: &SessionHours, warm_up: bool, bars_of: &BTreeMap<Underlying, Age>) {
+        let known = self.hours.as_ref().map(|h| h.day);
+        let is_new_day = known != Some(hours.day);
+        if is_new_day && let Some(waiting) = self.reload.waiting.take() {
+            let changes = change::classify(&self.params, &waiting, self.circumstances());
+            let due = [Effect::AppliesNow, Effect::NextSession];
+            let params = change::merged(&self.params, &waiting, &changes, &due);
+            self.apply_params(params);
+        }
+        // A restart opens a day again that is under way: prices and bars of it stay.
+        let goes_on = !is_new_day && !self.reload.is_closed && self.reload.warm_up == warm_up;
+        self.reload.is_closed = false;
+        self.reload.warm_up = warm_up;
+        self.reload.bars_of.clone_from(bars_of);
         let mut hours = hours.clone();
         if let Some(wanted) = &self.params.risk.cutoffs {
             hours.cutoffs = wanted.clamped_to(&hours.cutoffs);
         }
-        self.tick_cache.open_session();
-        for engine in &mut self.engines {
-            let recorded = bars_of.get(&engine.underlying()).copied();
-            engine.open_session(hours.clone(), warm_up, recorded);
+        if !goes_on {
+            self.reload.has_bars = false;
+            self.tick_cache.open_session();
+            for engine in &mut self.engines {
+                let recorded = bars_of.get(&engine.underlying()).copied();
+                engine.open_session(hours.clone(), warm_up, recorded);
+            }
         }
         self.allocator.open_session(hours.day);
-        self.guard.open_session();
+        self.guard.open_session(hours.day);
         let mut rates: BTreeMap<Underlying, ChargeRates> = BTreeMap::new();
         self.missing_rates.clear();
         for underlying in &self.params.indices {
@@ -308,6 +393,7 @@ impl Stages for Direct {
                 self.is_index[id.slot()] = matches!(instrument.kind, InstrumentKind::Index { .. });
             }
             Event::SessionClosed { .. } => {
+                self.reload.is_closed = true;
                 for engine in &mut self.engines {
                     engine.close_session();
                 }
@@ -338,14 +424,26 @@ impl Stages for Direct {
         self.risk.on_timer(now)
     }
 
-    async fn operator(&mut self, _: Stamp, command: OperatorCommand) -> RiskActions {
-        match command {
-            OperatorCommand::Pause => self.risk.operator_pause(true),
-            OperatorCommand::Resume => self.risk.operator_pause(false),
-            OperatorCommand::FlattenAll => return self.risk.operator_exit(None),
-            OperatorCommand::Close { position } => return self.risk.operator_exit(Some(position)),
+    async fn judgements_due(&mut self, now: Stamp) -> SmallVec<[InstrumentId; 4]> {
+        self.risk.judgements_due(now.at)
+    }
+
+    async fn operator(&mut self, _: Stamp, command: &OperatorCommand) -> (OperatorAnswer, RiskActions) {
+        self.risk.operate(command)
+    }
+
+    async fn configure(&mut self, _: Stamp, params: &StrategyParams) -> Vec<ConfigChange> {
+        if !std::mem::replace(&mut self.reload.is_configured, true) && self.hours.is_none() {
+            // What the core was built with was nobody's choice: nothing is compared with it.
+            self.apply_params(params.clone());
+            return Vec::new();
         }
-        RiskActions::new()
+        let changes = change::classify(&self.params, params, self.circumstances());
+        let now_in_force = change::merged(&self.params, params, &changes, &[Effect::AppliesNow]);
+        self.apply_params(now_in_force);
+        let waits = changes.iter().any(|c| c.effect == Effect::NextSession);
+        self.reload.waiting = waits.then(|| Box::new(params.clone()));
+        changes
     }
 
     async fn act(&mut self, now: Stamp, action: RiskAction) -> Commands {
@@ -356,7 +454,7 @@ impl Stages for Direct {
         self.orders.on_quote(now, instrument, quote)
     }
 
-    async fn order_timers(&mut self, now: Stamp) -> Commands {
+    async fn order_timers(&mut self, now: Stamp) -> Outcome {
         self.orders.on_timer(now)
     }
 
@@ -387,7 +485,9 @@ impl Stages for Direct {
     }
 
     async fn close_bars(&mut self, now: Stamp, underlying: Underlying) -> ClosedBars {
-        self.engine(underlying).map_or_else(ClosedBars::new, |engine| engine.close_bars(now.at))
+        let bars = self.engine(underlying).map_or_else(ClosedBars::new, |engine| engine.close_bars(now.at));
+        self.reload.has_bars |= !bars.is_empty();
+        bars
     }
 
     fn has_primary(&self, underlying: Underlying, bars: &ClosedBars) -> bool {
@@ -516,14 +616,7 @@ impl Stages for Direct {
 
     async fn position_changed(&mut self, now: Stamp, change: &PositionChange) -> (RiskActions, Option<Excursion>) {
         let none = RiskActions::new();
-        let (PositionChange::Bought { position, .. }
-        | PositionChange::EntryDone { position }
-        | PositionChange::Sold { position, .. }
-        | PositionChange::Closed { position, .. }
-        | PositionChange::Abandoned { position }
-        | PositionChange::Unprotected { position }
-        | PositionChange::Unresolved { position, .. }) = change;
-        let position = *position;
+        let position = change.position();
         let Some(entry) = self.orders.entry(position) else { return (none, None) };
         let (hold, contract, signal) = (entry.hold.id, entry.contract, entry.plan.signal);
         let underlying = contract.underlying;
@@ -552,6 +645,12 @@ impl Stages for Direct {
                 self.risk.sold(position, *owned);
                 (self.risk.judge(), None)
             }
+            PositionChange::Repriced { amount, basis, average, charges, .. } => {
+                self.allocator.repriced(hold, *amount, *basis, *charges);
+                self.risk.book(underlying, *amount + *basis - *charges);
+                let protect = self.risk.repriced(position, *average);
+                (protect.into_iter().chain(self.risk.judge()).collect(), None)
+            }
             PositionChange::Closed { net, .. } => {
                 self.guard.exited(now, underlying, signal.direction, contract.strike, contract.right);
                 (none, self.risk.closed(now.at, position, Some(*net)))
@@ -577,6 +676,8 @@ impl Stages for Direct {
         };
         let position = self.orders.position(*position)?.clone();
         let index = self.index_level(position.signal.underlying).await;
-        Some(ExitNote { position, reason, excursion, index, unresolved, wanted })
+        let plan = self.orders.entry(position.id)?.plan;
+        let tag = reason.map(|reason| self.risk.exit_tag(reason, &plan));
+        Some(ExitNote { position, reason, excursion, index, unresolved, wanted, tag })
     }
 }

@@ -4,10 +4,13 @@
 use serde::Serialize;
 
 use crate::chain_analyzer::StrikePick;
+use crate::domain::alarm::AlarmKey;
+use crate::domain::operator::{OperatorAnswer, OperatorCommand};
 use crate::domain::{
     Command, ExitReason, IndexPrice, OrderEvent, Position, PositionId, Premium, Qty, Stamp, Underlying,
 };
 use crate::order_manager::PositionChange;
+use crate::params::change::ConfigChange;
 use crate::risk_manager::{ApprovedEntry, Excursion};
 use crate::signal_engine::ClosedBar;
 
@@ -85,6 +88,8 @@ pub struct EntryNote {
     pub ask: Premium,
     /// Index level when it was decided.
     pub index: Option<IndexPrice>,
+    /// Its name in reports, `entry_<index>_<right>_<strike>` (S3-56).
+    pub tag: String,
 }
 
 /// How a position ended.
@@ -102,6 +107,8 @@ pub struct ExitNote {
     pub unresolved: Qty,
     /// The exit that was wanted when the session ended.
     pub wanted: Option<ExitReason>,
+    /// The rule with its configured figure, such as `stop_loss_30pct` (S3-56); `None` without a reason.
+    pub tag: Option<String>,
 }
 
 /// One line of the journal.
@@ -153,5 +160,30 @@ pub enum JournalEntry {
         stamp: Stamp,
         /// Everything known about it.
         note: Box<ExitNote>,
+    },
+    /// Somebody must hear of something.
+    Alarm {
+        /// When.
+        stamp: Stamp,
+        /// What about.
+        key: AlarmKey,
+        /// What happened, with its numbers.
+        text: String,
+    },
+    /// A person asked for something and was answered.
+    Operated {
+        /// When.
+        stamp: Stamp,
+        /// What was asked.
+        command: OperatorCommand,
+        /// The answer.
+        answer: OperatorAnswer,
+    },
+    /// Settings came in.
+    Configured {
+        /// When.
+        stamp: Stamp,
+        /// What became of each changed key; empty for the first settings, which are taken over whole.
+        changes: Vec<ConfigChange>,
     },
 }

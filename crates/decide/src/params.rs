@@ -1,15 +1,17 @@
 //! Every setting of the decision core, proved and in core units. `config/` outside reads YAML into these.
 
+pub mod change;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::InstanceTag;
 use crate::domain::{Age, Bps, Cutoffs, Lots, Money, Premium, Qty, TimeOfDay, Underlying};
 
 /// Length of a bar, session-anchored. A closed list: zero and unknown lengths cannot exist (F-83).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Timeframe {
     /// One minute.
     #[serde(rename = "1m")]
@@ -63,7 +65,7 @@ impl Timeframe {
 }
 
 /// Which Supertrend drives the signal.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum SupertrendParams {
     /// TradingView convention with a fixed multiplier.
@@ -85,7 +87,7 @@ pub enum SupertrendParams {
 }
 
 /// What makes a signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SignalTrigger {
     /// Only a change of direction, and only for `flip_valid_bars` closed bars after it.
@@ -95,7 +97,7 @@ pub enum SignalTrigger {
 }
 
 /// What a missing IV history does to a signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoHistory {
     /// Let the signal through, recorded as "no history".
@@ -105,7 +107,7 @@ pub enum NoHistory {
 }
 
 /// IV-rank layer.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct IvRankParams {
     /// Whether the layer judges at all.
     pub enabled: bool,
@@ -122,7 +124,7 @@ pub struct IvRankParams {
 }
 
 /// Settings of the signal engine.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SignalParams {
     /// Timeframe that triggers.
     pub primary: Timeframe,
@@ -160,7 +162,7 @@ pub struct SignalParams {
 }
 
 /// Oldest acceptable quote by source of the price.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuoteAgeLimits {
     /// Live or recorded feed packets (and generated ones).
     pub feed: Age,
@@ -171,7 +173,7 @@ pub struct QuoteAgeLimits {
 }
 
 /// Settings of the chain analyzer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChainParams {
     /// Farthest candidate in strike steps out of the money; 0 = at the money only.
     pub max_offset: u8,
@@ -205,7 +207,7 @@ pub struct ChainParams {
 }
 
 /// One band of account size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CapitalBand {
     /// Balance up to which the band holds (inclusive); `None` = no upper end.
     pub up_to: Option<Money>,
@@ -218,7 +220,7 @@ pub struct CapitalBand {
 }
 
 /// How the risk budget of one trade is found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "mode", rename_all = "snake_case")]
 pub enum Sizing {
     /// Share of the balance from the band.
@@ -231,7 +233,7 @@ pub enum Sizing {
 }
 
 /// Settings of the capital allocator.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CapitalParams {
     /// Account balance at the start; `None` = unknown, which means no trade (F-41).
     pub opening_balance: Option<Money>,
@@ -248,7 +250,7 @@ pub struct CapitalParams {
 }
 
 /// Settings of the entry guard.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryGuardParams {
     /// Positions in one contract, working entries included.
     pub max_positions_per_contract: u32,
@@ -277,7 +279,7 @@ pub struct EntryGuardParams {
 }
 
 /// How far the stop lies under the entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "by", rename_all = "snake_case")]
 pub enum StopDistance {
     /// Share of the entry premium.
@@ -293,7 +295,7 @@ pub enum StopDistance {
 }
 
 /// Stop that follows the high-water mark of the premium; arms on the peak, never on the present (F-20).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrailParams {
     /// Gain of the peak over the entry that arms it.
     pub arm_after: Bps,
@@ -302,7 +304,7 @@ pub struct TrailParams {
 }
 
 /// Rupee lock: once profit reached `min_profit`, leave when it falls to `keep` of its peak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProfitLockParams {
     /// Profit that arms it (S3-35: Rs 1,000).
     pub min_profit: Money,
@@ -311,7 +313,7 @@ pub struct ProfitLockParams {
 }
 
 /// Day-level profit rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayProfitParams {
     /// Day profit that arms the lock.
     pub target: Money,
@@ -320,7 +322,7 @@ pub struct DayProfitParams {
 }
 
 /// Pause after losses in a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LossStreakParams {
     /// Losing trades in a row.
     pub losses: u32,
@@ -329,7 +331,7 @@ pub struct LossStreakParams {
 }
 
 /// Limits that hold when a contract expiring today has at most so many minutes left (N19).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpiryLimit {
     /// Holds from this many minutes before expiry.
     pub minutes_to_expiry: i64,
@@ -340,7 +342,7 @@ pub struct ExpiryLimit {
 }
 
 /// Settings of the risk manager.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RiskParams {
     /// Initial stop.
     pub stop: StopDistance,
@@ -371,7 +373,7 @@ pub struct RiskParams {
 }
 
 /// Settings of the order manager.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderParams {
     /// Two characters in every client order id.
     pub instance: InstanceTag,
@@ -394,7 +396,7 @@ pub struct OrderParams {
 }
 
 /// What the engine trades and how: one value, proved by `config/`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StrategyParams {
     /// Indices to trade, in order of slot.
     pub indices: Vec<Underlying>,

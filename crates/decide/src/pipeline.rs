@@ -3,9 +3,12 @@
 //! Exits come before entries, on a road of their own: no gate stands on it (L7). One event is drained fully before
 //! the next.
 
+use smallvec::SmallVec;
+
 use crate::capital_allocator::{CapitalHold, CapitalRefusal};
 use crate::chain_analyzer::{NoStrike, StrikePick};
-use crate::domain::event::OperatorCommand;
+use crate::domain::alarm::AlarmKey;
+use crate::domain::operator::{OperatorAnswer, OperatorCommand};
 use crate::domain::order::IllegalTransition;
 use crate::domain::{
     Command, Event, IndexPrice, Instant, InstrumentId, InstrumentKind, OrderEvent, PositionId, Premium, Stamp, Tick,
@@ -14,7 +17,9 @@ use crate::domain::{
 use crate::entry_guard::{EntryRefusal, Guarded};
 use crate::journal::{Decision, EntryNote, ExitNote, JournalEntry, Stage};
 use crate::order_manager::{Commands, Outcome, PositionChange};
-use crate::risk_manager::{Excursion, RiskAction, RiskActions, RiskApproved, RiskRefusal};
+use crate::params::StrategyParams;
+use crate::params::change::ConfigChange;
+use crate::risk_manager::{Excursion, RiskAction, RiskActions, RiskApproved, RiskRefusal, entry_tag};
 use crate::signal_engine::{ClosedBars, NoSignal, Signal};
 use crate::tick_cache::{Quote, TickRefusal};
 
@@ -63,14 +68,18 @@ pub trait Stages {
     async fn exits_due(&mut self, now: Stamp, instrument: InstrumentId, quote: &Quote) -> RiskActions;
     /// Risk manager: exits due by time.
     async fn timed_exits(&mut self, now: Stamp) -> RiskActions;
-    /// Risk manager: exits a person asked for.
-    async fn operator(&mut self, now: Stamp, command: OperatorCommand) -> RiskActions;
+    /// Risk manager: contracts in play that no tick has brought up for a while.
+    async fn judgements_due(&mut self, now: Stamp) -> SmallVec<[InstrumentId; 4]>;
+    /// Risk manager: what a person asked for.
+    async fn operator(&mut self, now: Stamp, command: &OperatorCommand) -> (OperatorAnswer, RiskActions);
+    /// Every stage: new settings; returns what became of each changed key.
+    async fn configure(&mut self, now: Stamp, params: &StrategyParams) -> Vec<ConfigChange>;
     /// Order manager: carries an action out.
     async fn act(&mut self, now: Stamp, action: RiskAction) -> Commands;
     /// Order manager: a new quote of a contract in play.
     async fn follow_quote(&mut self, now: Stamp, instrument: InstrumentId, quote: &Quote) -> Commands;
     /// Order manager: what is due by time.
-    async fn order_timers(&mut self, now: Stamp) -> Commands;
+    async fn order_timers(&mut self, now: Stamp) -> Outcome;
     /// Order manager: takes a report in.
     async fn apply_report(&mut self, now: Stamp, event: &OrderEvent) -> Result<Outcome, IllegalTransition>;
     /// Order manager: settles a series, or ends the session.
@@ -192,8 +201,13 @@ async fn on_other<S: Stages>(s: &mut S, now: Stamp, event: &Event) -> Result<(),
         // The reconciler turns these into order reports.
         Event::Broker(_) => {}
         Event::Operator(command) => {
-            let actions = s.operator(now, *command).await;
+            let (answer, actions) = s.operator(now, command).await;
+            s.journal(JournalEntry::Operated { stamp: now, command: command.clone(), answer });
             carry_out(s, now, actions).await;
+        }
+        Event::Configured { params } => {
+            let changes = s.configure(now, params).await;
+            s.journal(JournalEntry::Configured { stamp: now, changes });
         }
     }
     Ok(())
@@ -203,8 +217,14 @@ async fn on_other<S: Stages>(s: &mut S, now: Stamp, event: &Event) -> Result<(),
 async fn on_timer<S: Stages>(s: &mut S, now: Stamp) {
     let actions = s.timed_exits(now).await;
     carry_out(s, now, actions).await;
-    let commands = s.order_timers(now).await;
-    send_all(s, now, commands);
+    for instrument in s.judgements_due(now).await {
+        if let Some(quote) = s.quote(instrument).await {
+            let actions = s.exits_due(now, instrument, &quote).await;
+            carry_out(s, now, actions).await;
+        }
+    }
+    let outcome = s.order_timers(now).await;
+    absorb(s, now, outcome).await;
     for i in 0..s.underlyings().len() {
         let underlying = s.underlyings()[i];
         let bars = s.close_bars(now, underlying).await;
@@ -264,7 +284,8 @@ async fn consider_entry<S: Stages>(s: &mut S, now: Stamp, underlying: Underlying
     let (position, commands) = s.place(now, approved).await;
     let text = format!("position {position}, {} lots up to {}, bound by {}", hold.lots, prices.limit, hold.binding);
     decided(s, now, underlying, Stage::OrderManager, "PLACED", text);
-    let note = EntryNote { position, entry, pick, ask: prices.ask, index };
+    let tag = entry_tag(&entry.contract);
+    let note = EntryNote { position, entry, pick, ask: prices.ask, index, tag };
     s.journal(JournalEntry::Entry { stamp: now, note: Box::new(note) });
     send_all(s, now, commands);
 }
@@ -278,12 +299,21 @@ fn send_all<S: Stages>(s: &mut S, now: Stamp, commands: Commands) {
 
 async fn carry_out<S: Stages>(s: &mut S, now: Stamp, actions: RiskActions) {
     for action in actions {
+        if let RiskAction::Tripped { block, underlying } = action {
+            let whose = underlying.map_or_else(|| "account".to_owned(), |u| u.to_string());
+            let text = format!("{whose}: {block}");
+            s.journal(JournalEntry::Alarm { stamp: now, key: AlarmKey::BreakerTripped, text });
+            continue;
+        }
         let commands = s.act(now, action).await;
         send_all(s, now, commands);
     }
 }
 
 async fn absorb<S: Stages>(s: &mut S, now: Stamp, outcome: Outcome) {
+    for alarm in outcome.alarms {
+        s.journal(JournalEntry::Alarm { stamp: now, key: alarm.key, text: alarm.text });
+    }
     send_all(s, now, outcome.commands);
     for change in &outcome.changes {
         s.journal(JournalEntry::Change { stamp: now, change: *change });

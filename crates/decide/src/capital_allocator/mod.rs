@@ -377,6 +377,33 @@ impl CapitalAllocator {
         self.book_result(cost_basis, proceeds, charges);
     }
 
+    /// Executions known already had another price: `amount` more came in than went out, of which `-basis` is the cost
+    /// of units still owned. May come when nothing is committed any more; then `basis` is zero.
+    ///
+    /// # Panics
+    /// When `basis` changes the cost of units that are not there.
+    pub fn repriced(&mut self, hold: HoldId, amount: Money, basis: Money, charges: Money) {
+        if let Some(known) = self.holds.get_mut(&hold) {
+            known.state = match known.state {
+                HoldState::Held { held, committed } => HoldState::Held { held, committed: committed + basis },
+                HoldState::Committed { committed } => HoldState::Committed { committed: committed + basis },
+                HoldState::Released => unreachable!("released holds are not kept"),
+            };
+        } else if let Some(gone) = self.write_offs.get_mut(&hold) {
+            gone.cost += basis;
+        } else {
+            assert!(basis == Money::ZERO, "hold {hold}: {basis} of nothing owned");
+        }
+        self.add_free(amount - charges);
+        self.realised += amount + basis;
+        self.charges += charges;
+    }
+
+    /// Takes changed limits over. What is held or committed stays.
+    pub fn configure(&mut self, params: CapitalParams) {
+        self.params = params;
+    }
+
     /// Nothing was bought: the whole hold is free again.
     ///
     /// # Panics

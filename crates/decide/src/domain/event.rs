@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::broker::BrokerEvent;
 use super::calendar::SessionHours;
-use super::ids::{ClientOrderId, PositionId};
+use super::ids::ClientOrderId;
 use super::instrument::{Instrument, InstrumentId, Underlying};
 use super::money::{IndexPrice, Qty};
+pub use super::operator::OperatorCommand;
 use super::order::{Fill, OrderType};
 use super::tick::Tick;
 use super::time::{Age, Instant};
+use crate::params::StrategyParams;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,22 +60,10 @@ pub enum Event {
     Broker(BrokerEvent),
     /// A person acted.
     Operator(OperatorCommand),
-}
-
-/// What a person may ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "verb", rename_all = "snake_case")]
-pub enum OperatorCommand {
-    /// No new entries until resumed.
-    Pause,
-    /// Entries allowed again.
-    Resume,
-    /// Close everything.
-    FlattenAll,
-    /// Close one position.
-    Close {
-        /// Which one.
-        position: PositionId,
+    /// Settings in force from here on. The first one sets everything; a later one changes what is safe to change.
+    Configured {
+        /// All settings, proved.
+        params: Box<StrategyParams>,
     },
 }
 

@@ -1,5 +1,6 @@
 //! The words every other room uses: money, time, contracts, orders, events and commands.
 
+pub mod alarm;
 pub mod broker;
 pub mod calendar;
 pub mod charges;
@@ -10,6 +11,7 @@ pub mod exit_reason;
 pub mod ids;
 pub mod instrument;
 pub mod money;
+pub mod operator;
 pub mod order;
 pub mod position;
 pub mod tick;

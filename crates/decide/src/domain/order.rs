@@ -263,12 +263,27 @@ impl Order {
         self.state = self.standing();
     }
 
+    /// Modifications that may have taken effect or may not, with their total quantities: sent after the last confirmed
+    /// one, and not refused. A book read after they were sent tells: one that shows other terms has refused them.
+    pub fn unresolved(&self) -> impl Iterator<Item = (u8, Qty)> + '_ {
+        let latest = self.confirmed.last_key_value().map_or(0, |(version, _)| *version);
+        let later = self.asked.range(latest.saturating_add(1)..);
+        later.filter(|(version, _)| !self.refused.contains(version)).map(|(version, qty)| (*version, *qty))
+    }
+
+    /// Whether a modification was sent whose outcome is unknown: the terms at the venue are unknown as well.
+    pub fn has_unresolved(&self) -> bool {
+        self.unresolved().next().is_some()
+    }
+
+    /// The smallest total quantity that can be in force at the venue.
+    pub fn floor_qty(&self) -> Qty {
+        self.unresolved().map(|(_, qty)| qty).fold(self.spec.qty, Qty::min)
+    }
+
     /// The largest total quantity that can be in force at the venue.
     fn ceiling(&self) -> Qty {
-        let latest = self.confirmed.last_key_value().map_or(0, |(version, _)| *version);
-        let pending =
-            self.asked.range(latest.saturating_add(1)..).filter(|(version, _)| !self.refused.contains(version));
-        pending.map(|(_, qty)| *qty).fold(self.spec.qty, Qty::max)
+        self.unresolved().map(|(_, qty)| qty).fold(self.spec.qty, Qty::max)
     }
 
     fn illegal(&self, report: &OrderReport) -> IllegalTransition {

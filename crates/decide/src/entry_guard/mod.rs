@@ -13,6 +13,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
 use serde::Serialize;
 
 use crate::domain::{
@@ -126,6 +127,7 @@ pub struct EntryGuard {
     left_strike: BTreeMap<(Underlying, Strike, Right), Instant>,
     #[serde(serialize_with = "as_rows")]
     acted_on: BTreeMap<SignalId, Stamp>,
+    day: Option<NaiveDate>,
 }
 
 /// Maps whose keys are not text are written as rows.
@@ -136,14 +138,30 @@ fn as_rows<K: Serialize, V: Serialize, S: serde::Serializer>(map: &BTreeMap<K, V
 impl EntryGuard {
     /// A guard that remembers nothing yet.
     pub const fn new(params: EntryGuardParams) -> EntryGuard {
-        EntryGuard { params, left_direction: BTreeMap::new(), left_strike: BTreeMap::new(), acted_on: BTreeMap::new() }
+        EntryGuard {
+            params,
+            left_direction: BTreeMap::new(),
+            left_strike: BTreeMap::new(),
+            acted_on: BTreeMap::new(),
+            day: None,
+        }
     }
 
-    /// Forgets the day before: its trades are counted and its cool-downs are over.
-    pub fn open_session(&mut self) {
+    /// Forgets the day before: its trades are counted and its cool-downs are over. Opening the same day again forgets
+    /// nothing (J12).
+    pub fn open_session(&mut self, day: NaiveDate) {
+        if self.day.is_some_and(|known| day <= known) {
+            return;
+        }
+        self.day = Some(day);
         self.left_direction.clear();
         self.left_strike.clear();
         self.acted_on.clear();
+    }
+
+    /// Takes changed limits over.
+    pub fn configure(&mut self, params: EntryGuardParams) {
+        self.params = params;
     }
 
     /// An entry order for `signal` goes out. Counts as a trade of the day from here on, filled or not: a working

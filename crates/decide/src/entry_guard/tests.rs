@@ -300,7 +300,7 @@ fn the_trades_of_a_day_are_limited_per_index_and_in_all_and_start_anew_each_day(
     check("pass", |c| {
         enter(c, &[Nifty, Nifty, Sensex]);
         c.guard.exited(stamp(c.at), Nifty, Direction::Up, Strike::from_points(25_700), Right::Call);
-        c.guard.open_session();
+        c.guard.open_session(day().succ_opt().unwrap());
     });
 }
 

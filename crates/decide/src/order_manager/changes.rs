@@ -3,6 +3,7 @@
 use serde::Serialize;
 use smallvec::SmallVec;
 
+use crate::domain::alarm::Alarm;
 use crate::domain::{Command, ExitReason, Money, PositionId, Premium, Qty};
 
 /// Commands of one step; rarely more than two.
@@ -57,6 +58,20 @@ pub enum PositionChange {
         /// Which position.
         position: PositionId,
     },
+    /// Executions known already turned out to have another price: money moves, quantities do not. May come after the
+    /// position has closed.
+    Repriced {
+        /// Which position.
+        position: PositionId,
+        /// Change of what was received less what was paid.
+        amount: Money,
+        /// Change of the cost of the units still owned; the realised result changes by `amount + basis`.
+        basis: Money,
+        /// Average price of everything bought, now.
+        average: Premium,
+        /// Change of the charges; negative when they fell.
+        charges: Money,
+    },
     /// The stop was refused or lost: what is owned has no protection.
     Unprotected {
         /// Which position.
@@ -82,6 +97,24 @@ pub struct Outcome {
     pub changes: SmallVec<[PositionChange; 2]>,
     /// Commands to send, in order.
     pub commands: Commands,
+    /// What a person must hear of, in order.
+    pub alarms: SmallVec<[Alarm; 1]>,
+}
+
+impl PositionChange {
+    /// The position it is about.
+    pub const fn position(&self) -> PositionId {
+        match self {
+            PositionChange::Bought { position, .. }
+            | PositionChange::EntryDone { position }
+            | PositionChange::Sold { position, .. }
+            | PositionChange::Repriced { position, .. }
+            | PositionChange::Closed { position, .. }
+            | PositionChange::Abandoned { position }
+            | PositionChange::Unprotected { position }
+            | PositionChange::Unresolved { position, .. } => *position,
+        }
+    }
 }
 
 /// Positions that count towards the entry guard's limits, working entries included (F-34).

@@ -7,8 +7,8 @@ use super::tracked::Tracked;
 use crate::domain::money::Rounding;
 use crate::domain::order::{OrderPurpose, OrderSide};
 use crate::domain::{
-    ChargeHeads, ClientOrderId, Command, ExitReason, Instant, Money, Order, OrderSpec, OrderType, Position, PositionId,
-    PositionPhase, Premium, Qty, Stamp,
+    ChargeHeads, ClientOrderId, Command, Instant, Order, OrderSpec, OrderType, PositionId, PositionPhase, Premium, Qty,
+    Stamp,
 };
 use crate::risk_manager::RiskApproved;
 use crate::tick_cache::Quote;
@@ -28,34 +28,7 @@ impl OrderManager {
         let id = PositionId(self.next_position);
         self.next_position += 1;
         self.signals_used.insert(entry.plan.signal);
-        let mut book = Book {
-            position: Position {
-                id,
-                signal: entry.plan.signal,
-                instrument: entry.plan.instrument,
-                phase: PositionPhase::Opening,
-                bought: Qty::ZERO,
-                sold: Qty::ZERO,
-                paid: Money::ZERO,
-                received: Money::ZERO,
-                charges: ChargeHeads::default(),
-                opened_at: None,
-            },
-            sold_cost: Money::ZERO,
-            entries: Vec::new(),
-            sells: Vec::new(),
-            wanted: None,
-            exit: None,
-            stop_rule: ExitReason::StopLoss,
-            pricings: 0,
-            refusals: 0,
-            legs: 0,
-            entry_deadline: Some(now.at + self.params.entry_timeout),
-            chase_at: None,
-            quote,
-            priced_on: None,
-            entry,
-        };
+        let mut book = Book::opening(id, entry, now.at + self.params.entry_timeout, quote);
         let mut commands = Commands::new();
         let mut left = book.entry.hold.qty;
         while left > Qty::ZERO {
@@ -96,24 +69,18 @@ impl OrderManager {
     }
 
     pub(super) fn send(&mut self, at: Instant, spec: OrderSpec) -> Command {
-        let tracked = Tracked {
-            order: Order::sent(spec, at),
-            charged: ChargeHeads::default(),
-            versions: 0,
-            pending: None,
-            cancel_sent: false,
-            can_grow: true,
-        };
+        let tracked = Tracked::sent(Order::sent(spec, at), ChargeHeads::default());
         let earlier = self.orders.insert(spec.id, tracked);
         assert!(earlier.is_none(), "order id {} used twice", spec.id);
         Command::Place(spec)
     }
 
-    pub(super) fn cancel_entries(&mut self, position: PositionId, commands: &mut Commands) {
+    /// Takes back what is not bought yet. An entry that fills while its cancellation is under way is owned (C17).
+    pub(super) fn cancel_entries(&mut self, now: Instant, position: PositionId, commands: &mut Commands) {
         for id in &self.books[&position].entries {
             let tracked = self.orders.get_mut(id).expect("orders of a book are tracked");
-            if !tracked.order.state.is_terminal() && !tracked.cancel_sent {
-                tracked.cancel_sent = true;
+            if !tracked.order.state.is_terminal() && tracked.cancel_sent.is_none() {
+                tracked.cancel_sent = Some(now);
                 commands.push(Command::Cancel { id: *id, instrument: tracked.order.spec.instrument });
             }
         }
@@ -131,7 +98,7 @@ impl OrderManager {
         book.entry_deadline = None;
         if book.position.bought == Qty::ZERO {
             book.position.phase = PositionPhase::Abandoned;
-            book.chase_at = None;
+            (book.chase_at, book.part) = (None, None);
             outcome.changes.push(PositionChange::Abandoned { position });
             return;
         }

@@ -2,8 +2,12 @@
 //! F-60); an exit cancels the working entry and sells what was filled (F-14).
 
 mod book;
+mod cap;
 mod changes;
+mod cover;
+mod doubt;
 mod entry;
+mod ladder;
 mod pricing;
 mod reports;
 mod sells;
@@ -19,10 +23,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 
 pub use changes::{Commands, Exposure, Outcome, PositionChange};
-pub use sells::{LiveSell, Step, Wanted, plan};
+pub use cover::{COVER_DEADLINE, Uncovered};
+pub use doubt::InDoubt;
+pub use sells::{Goal, LiveSell, Step, Wanted, plan};
 
 use crate::domain::{
-    ChargeRates, ClientOrderId, HoldId, Instant, InstrumentId, Order, OrderState, Position, PositionId, SignalId,
+    ChargeRates, ClientOrderId, HoldId, Instant, InstrumentId, Order, OrderState, Position, PositionId, Qty, SignalId,
     Underlying,
 };
 use crate::params::OrderParams;
@@ -42,6 +48,8 @@ pub struct OrderManager {
     orders: BTreeMap<ClientOrderId, Tracked>,
     books: BTreeMap<PositionId, Book>,
     signals_used: BTreeSet<SignalId>,
+    /// Units of a contract that we own by our fills and that the broker does not have.
+    missing: BTreeMap<InstrumentId, Qty>,
     next_position: u64,
     wake: Option<Instant>,
 }
@@ -57,6 +65,7 @@ impl OrderManager {
             orders: BTreeMap::new(),
             books: BTreeMap::new(),
             signals_used: BTreeSet::new(),
+            missing: BTreeMap::new(),
             next_position: 1,
             wake: None,
         }
@@ -65,6 +74,16 @@ impl OrderManager {
     /// Settings in force.
     pub const fn params(&self) -> &OrderParams {
         &self.params
+    }
+
+    /// Takes changed settings over; orders that work keep their terms.
+    pub const fn configure(&mut self, params: OrderParams) {
+        self.params = params;
+    }
+
+    /// Whether nothing is owned and no order of ours may still execute.
+    pub fn is_flat(&self) -> bool {
+        self.books.values().all(|b| !b.position.is_live()) && self.orders.values().all(Tracked::is_over)
     }
 
     /// Whether this signal already led to an order (F-33).

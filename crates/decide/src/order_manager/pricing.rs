@@ -1,7 +1,9 @@
 //! What an exit asks for, and when it is asked again.
 
 use super::OrderManager;
-use super::sells::Wanted;
+use super::changes::Outcome;
+use super::ladder::Rung;
+use crate::domain::alarm::{Alarm, AlarmKey};
 use crate::domain::money::Rounding;
 use crate::domain::{Age, BookLevel, Bps, Instant, PositionId, Premium};
 use crate::tick_cache::Quote;
@@ -19,7 +21,7 @@ impl OrderManager {
 
     /// How long to wait after a refusal: longer with every one in a row, so that a venue that keeps refusing is not
     /// hammered, and never for ever (F-18, F-23).
-    fn patience(&self, refusals: u8) -> Age {
+    pub(super) fn patience(&self, refusals: u8) -> Age {
         Age::from_nanos(self.params.exit_chase.nanos() * (1 + i64::from(refusals) / 4))
     }
 
@@ -29,7 +31,7 @@ impl OrderManager {
         let next_open = self.next_open(now);
         let Some(book) = self.books.get_mut(&position) else { return };
         let received = book.quote.map(|q| q.received_at);
-        let is_resting = matches!(book.wanted, Some(Wanted::Leave { .. }));
+        let is_resting = book.is_priced();
         let Some(open) = next_open else {
             book.chase_at = None;
             return;
@@ -49,20 +51,28 @@ impl OrderManager {
             return;
         };
         let farther = i64::from(book.pricings.min(8)) + 1;
-        let offset = Bps::new((self.params.exit_offset.get() * farther).min(EXIT_OFFSET_MAX.get()));
+        let offset = if Rung::after(book.refusals) > Some(Rung::Reprice) {
+            EXIT_OFFSET_MAX
+        } else {
+            Bps::new((self.params.exit_offset.get() * farther).min(EXIT_OFFSET_MAX.get()))
+        };
         let tick = book.entry.contract.tick;
-        book.wanted = Some(Wanted::Leave { limit: price.moved_by(-offset, Rounding::Down).floor_to(tick).max(tick) });
+        book.set_price(Some(price.moved_by(-offset, Rounding::Down).floor_to(tick).max(tick)));
         book.pricings = book.pricings.saturating_add(1);
         book.chase_at = Some(now + self.params.exit_chase);
     }
 
-    /// An exit met a refusal: it is priced and sent again at its next chase.
-    pub(super) fn try_later(&mut self, now: Instant, position: PositionId) {
+    /// An exit met a refusal: it is priced and sent again at its next chase, one step up the ladder (C22).
+    pub(super) fn try_later(&mut self, now: Instant, position: PositionId, outcome: &mut Outcome) {
         let wait = self.patience(self.books[&position].refusals);
         let book = self.books.get_mut(&position).expect("orders belong to books");
-        book.wanted = None;
+        book.set_price(None);
         book.refusals = book.refusals.saturating_add(1);
         book.chase_at = Some(now + wait);
+        if let Some(rung) = Rung::after(book.refusals).filter(|_| Rung::is_told(book.refusals)) {
+            let text = format!("exit of position {position} refused {} times in a row: {rung}", book.refusals);
+            outcome.alarms.push(Alarm { key: AlarmKey::ExitRefused, text });
+        }
     }
 }
 

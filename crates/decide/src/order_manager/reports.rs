@@ -1,8 +1,9 @@
 //! Reports of the venue become changes of positions.
 
 use super::OrderManager;
-use super::book::cost_of_sold;
+use super::book::{Part, cost_of_sold};
 use super::changes::{Outcome, PositionChange};
+use super::cover::Cover;
 use super::sells::Wanted;
 use super::tracked::PendingChange;
 use crate::domain::order::{IllegalTransition, OrderSide};
@@ -10,6 +11,42 @@ use crate::domain::{
     ChargeHeads, ExitReason, Instant, Money, OrderEvent, OrderReport, OrderSpec, OrderState, OrderType, PositionId,
     PositionPhase, Qty, Stamp,
 };
+
+/// Stops proven absent in a row before the position leaves instead.
+const ABSENT_STOPS_MAX: u8 = 3;
+
+/// How a sell order ended with units left.
+#[derive(Debug, Clone, Copy)]
+struct SellEnd {
+    /// Taken back on our own wish, for a fresh order to take over.
+    made_room: bool,
+    /// Proven never to have reached the venue.
+    never_sent: bool,
+    /// It sold at once rather than at a trigger.
+    is_leaving: bool,
+}
+
+/// Money of one report, split into what new executions moved and what corrects old ones. Other rooms take executions
+/// as amounts that are never negative.
+#[derive(Debug, Clone, Copy)]
+struct Split {
+    amount: Money,
+    charges: ChargeHeads,
+    correction: Money,
+    correction_charges: ChargeHeads,
+}
+
+impl Split {
+    fn of(qty: Qty, amount: Money, charges: ChargeHeads) -> Split {
+        let none = ChargeHeads::default();
+        let is_execution = qty > Qty::ZERO;
+        let (amount, correction) =
+            if is_execution && !amount.is_negative() { (amount, Money::ZERO) } else { (Money::ZERO, amount) };
+        let (charges, correction_charges) =
+            if is_execution && !charges.total().is_negative() { (charges, none) } else { (none, charges) };
+        Split { amount, charges, correction, correction_charges }
+    }
+}
 
 impl OrderManager {
     /// Takes a report in.
@@ -33,7 +70,13 @@ impl OrderManager {
                 let change = tracked.pending.take();
                 refused = change.filter(|_| matches!(event.report, OrderReport::ModifyRefused { .. }));
             }
-            OrderReport::CancelRefused { .. } => tracked.cancel_sent = false,
+            // An answer to an earlier number with the very terms that were sent again.
+            OrderReport::Modified { order_type, qty, .. }
+                if tracked.pending.is_some_and(|p| (p.order_type, p.qty) == (*order_type, *qty)) =>
+            {
+                tracked.pending = None;
+            }
+            OrderReport::CancelRefused { .. } => tracked.cancel_sent = None,
             _ => {}
         }
         let spec = tracked.order.spec;
@@ -43,11 +86,16 @@ impl OrderManager {
         let ended = is_over && !was_over;
         let unfilled_end = ended && tracked.order.filled() < spec.qty;
         // Taken back on our own wish to make room for a fresh order.
-        let made_room = tracked.cancel_sent && matches!(tracked.order.state, OrderState::Cancelled { .. });
+        let made_room = tracked.cancel_sent.is_some() && matches!(tracked.order.state, OrderState::Cancelled { .. });
         if tracked.order.state.is_terminal() {
             tracked.pending = None;
         }
-        if bought_or_sold > Qty::ZERO {
+        if !tracked.order.has_unresolved() {
+            (tracked.highest_stop, tracked.not_before) = (None, None);
+        }
+        let never_sent = matches!(tracked.order.state, OrderState::Absent);
+        let is_leaving = !matches!(spec.order_type, OrderType::StopLimit { .. });
+        if bought_or_sold > Qty::ZERO || amount != Money::ZERO {
             let total = tracked.order.turnover();
             let underlying = self.books[&spec.position].entry.contract.underlying;
             let heads =
@@ -55,20 +103,29 @@ impl OrderManager {
             let tracked = self.orders.get_mut(&event.id).expect("found above");
             let added = heads - tracked.charged;
             tracked.charged = heads;
-            self.executed(now, spec, bought_or_sold, amount, added, &mut outcome);
+            let split = Split::of(bought_or_sold, amount, added);
+            if split.correction != Money::ZERO || split.correction_charges != ChargeHeads::default() {
+                self.repriced(spec, split.correction, split.correction_charges, &mut outcome);
+            }
+            if bought_or_sold > Qty::ZERO {
+                self.executed(now, spec, bought_or_sold, split.amount, split.charges, &mut outcome);
+            }
         }
         if ended {
             match spec.side {
                 OrderSide::Buy => self.entry_ended(now, spec.position, &mut outcome),
-                OrderSide::Sell if unfilled_end => self.sell_ended(now, spec.position, made_room, &mut outcome),
+                OrderSide::Sell if unfilled_end => {
+                    let end = SellEnd { made_room, never_sent, is_leaving };
+                    self.sell_ended(now, spec.position, end, &mut outcome);
+                }
                 OrderSide::Sell => {}
             }
         }
         if !is_over && let Some(change) = refused {
-            self.change_refused(now.at, &spec, change);
+            self.change_refused(now.at, &spec, change, &mut outcome);
         }
         if !is_over && matches!(event.report, OrderReport::CancelRefused { .. }) {
-            self.cancel_refused(now.at, &spec);
+            self.cancel_refused(now.at, &spec, &mut outcome);
         }
         if self.books[&spec.position].position.is_live() {
             self.sync(now.at, spec.position, &mut outcome.commands);
@@ -116,23 +173,37 @@ impl OrderManager {
                     charges: charges.total(),
                 });
                 book.refusals = 0;
+                if let Some(part) = book.part.filter(|_| !matches!(spec.order_type, OrderType::StopLimit { .. })) {
+                    let left = (part.left - qty).max(Qty::ZERO);
+                    book.part = (left > Qty::ZERO).then_some(Part { left, ..part });
+                }
                 self.close_if_flat(now.at, position, None, outcome);
                 // Nothing more is bought into a position that is being left, by its stop alone included (F-14).
-                self.cancel_entries(position, &mut outcome.commands);
+                self.cancel_entries(now.at, position, &mut outcome.commands);
             }
         }
     }
 
     /// The venue refused a modification; the order rests as before. Sending the same again at once would burn the
     /// order's modifications on the same answer.
-    fn change_refused(&mut self, now: Instant, spec: &OrderSpec, change: PendingChange) {
+    fn change_refused(&mut self, now: Instant, spec: &OrderSpec, change: PendingChange, outcome: &mut Outcome) {
         if change.qty > spec.qty {
             let tracked = self.orders.get_mut(&spec.id).expect("the refused order is tracked");
             tracked.can_grow = false;
         }
+        if self.orders[&spec.id].order.has_unresolved() {
+            // An earlier change may have taken effect all the same: the wish is sent again, a little later.
+            let at = now + self.patience(self.books[&spec.position].refusals);
+            self.orders.get_mut(&spec.id).expect("the refused order is tracked").not_before = Some(at);
+            let book = self.books.get_mut(&spec.position).expect("orders belong to books");
+            book.chase_at = Some(book.chase_at.map_or(at, |known| known.min(at)));
+            if matches!(change.order_type, OrderType::StopLimit { .. }) {
+                return;
+            }
+        }
         let book = self.books.get_mut(&spec.position).expect("orders belong to books");
         match (change.order_type, spec.order_type) {
-            (OrderType::Limit { .. }, _) => self.try_later(now, spec.position),
+            (OrderType::Limit { .. }, _) => self.try_later(now, spec.position, outcome),
             // What is wanted by now may be another matter (an exit); only the refused move of the stop is dropped,
             // until the stop rises again.
             (OrderType::StopLimit { trigger: wished, .. }, OrderType::StopLimit { trigger, price }) => {
@@ -145,9 +216,9 @@ impl OrderManager {
     }
 
     /// The venue refused to take an order back that is still open.
-    fn cancel_refused(&mut self, now: Instant, spec: &OrderSpec) {
+    fn cancel_refused(&mut self, now: Instant, spec: &OrderSpec, outcome: &mut Outcome) {
         match spec.side {
-            OrderSide::Sell => self.try_later(now, spec.position),
+            OrderSide::Sell => self.try_later(now, spec.position, outcome),
             OrderSide::Buy => {
                 let again = self.next_open(now).map(|open| open.max(now + self.params.exit_chase));
                 let book = self.books.get_mut(&spec.position).expect("orders belong to books");
@@ -157,18 +228,44 @@ impl OrderManager {
     }
 
     /// A sell order ended with units left. A refused stop leaves the position unprotected; a refused exit is tried
-    /// again at its next chase; one taken back to make room is replaced at once.
-    fn sell_ended(&mut self, now: Stamp, position: PositionId, made_room: bool, outcome: &mut Outcome) {
+    /// again at its next chase; one taken back to make room is replaced at once, and so is a stop that is proven never
+    /// to have arrived (E16).
+    fn sell_ended(&mut self, now: Stamp, position: PositionId, end: SellEnd, outcome: &mut Outcome) {
         let book = self.books.get_mut(&position).expect("orders belong to books");
-        if !book.position.is_live() {
+        if !book.position.is_live() || end.made_room {
             return;
         }
-        if book.exit.is_none() {
+        if book.exit.is_some() || book.part.is_some() && end.is_leaving {
+            self.try_later(now.at, position, outcome);
+        } else if end.never_sent && book.refusals < ABSENT_STOPS_MAX {
+            book.refusals += 1;
+        } else {
             book.wanted = None;
             outcome.changes.push(PositionChange::Unprotected { position });
-        } else if !made_room {
-            self.try_later(now.at, position);
         }
+    }
+
+    /// Known executions turned out to have another price: the books move, the units do not (D7).
+    pub(super) fn repriced(&mut self, spec: OrderSpec, delta: Money, charges: ChargeHeads, outcome: &mut Outcome) {
+        let book = self.books.get_mut(&spec.position).expect("orders belong to books");
+        let p = &mut book.position;
+        p.charges += charges;
+        let (amount, basis) = match spec.side {
+            OrderSide::Buy => {
+                p.paid += delta;
+                let sold_cost = cost_of_sold(p.paid, p.bought, p.sold);
+                let of_sold = sold_cost - book.sold_cost;
+                book.sold_cost = sold_cost;
+                (-delta, delta - of_sold)
+            }
+            OrderSide::Sell => {
+                p.received += delta;
+                (delta, Money::ZERO)
+            }
+        };
+        let average = p.average_entry().expect("only executed orders have a turnover");
+        let (position, charges) = (p.id, charges.total());
+        outcome.changes.push(PositionChange::Repriced { position, amount, basis, average, charges });
     }
 
     pub(super) fn close_if_flat(
@@ -187,7 +284,8 @@ impl OrderManager {
         let reason = reason.or(book.exit).unwrap_or(book.stop_rule);
         let book = self.books.get_mut(&position).expect("looked up above");
         book.position.phase = PositionPhase::Closed { reason, at };
-        (book.chase_at, book.entry_deadline) = (None, None);
+        (book.chase_at, book.entry_deadline, book.part) = (None, None, None);
+        book.cover = Cover::default();
         outcome.changes.push(PositionChange::Closed { position, reason, net: book.position.net() });
     }
 }

@@ -7,16 +7,23 @@ use chrono::NaiveDate;
 use super::OrderManager;
 use super::book::cost_of_sold;
 use super::changes::{Outcome, PositionChange};
+use super::cover::Cover;
+use crate::domain::alarm::{Alarm, AlarmKey};
 use crate::domain::{
     ChargeHeads, ChargeRates, ExitReason, IndexPrice, PositionId, PositionPhase, Qty, SessionHours, Stamp, Underlying,
 };
 
 impl OrderManager {
-    /// Opens a day. Orders of earlier days are history: day orders do not live on.
+    /// Opens a day. Orders of earlier days are history: day orders do not live on. Opening the same day again, as a
+    /// restart does, keeps orders and positions and takes the hours over (J12).
     pub fn open_session(&mut self, hours: &SessionHours, rates: BTreeMap<Underlying, ChargeRates>) {
-        self.day = Some(hours.day);
         self.windows = hours.windows.iter().map(|w| (hours.at(w.open), hours.at(w.close))).collect();
         self.rates = rates;
+        if self.day == Some(hours.day) {
+            return;
+        }
+        self.day = Some(hours.day);
+        self.missing.clear();
         self.orders.clear();
         self.books.clear();
         self.signals_used.clear();
@@ -65,7 +72,8 @@ impl OrderManager {
         for position in live {
             let is_entering = self.entries_working(&self.books[&position]);
             let book = self.books.get_mut(&position).expect("listed above");
-            (book.chase_at, book.entry_deadline) = (None, None);
+            (book.chase_at, book.entry_deadline, book.part) = (None, None, None);
+            book.cover = Cover::default();
             let p = &mut book.position;
             if p.bought == Qty::ZERO {
                 p.phase = PositionPhase::Abandoned;
@@ -79,6 +87,8 @@ impl OrderManager {
             if p.owned() > Qty::ZERO {
                 p.phase = PositionPhase::Unresolved;
                 let (owned, cost_basis) = (p.owned(), p.paid - book.sold_cost);
+                let text = format!("position {position}: {owned} units could not be sold before the close");
+                outcome.alarms.push(Alarm { key: AlarmKey::NotFlatAtClose, text });
                 outcome.changes.push(PositionChange::Unresolved { position, cost_basis, owned, wanted: book.exit });
             } else {
                 let reason = book.exit.unwrap_or(book.stop_rule);

@@ -1,39 +1,34 @@
 //! What is due by time alone.
 
 use super::OrderManager;
-use super::changes::Commands;
-use crate::domain::{Instant, OrderReport, OrderState, PositionId, Stamp};
+use super::changes::Outcome;
+use crate::domain::{Instant, PositionId, Stamp};
 
 impl OrderManager {
-    /// What is due by time: entries to take back, exits to price again, silence to be called doubt.
-    pub fn on_timer(&mut self, now: Stamp) -> Commands {
-        let mut commands = Commands::new();
+    /// What is due by time: entries to take back, exits to price again, silence to be called doubt, units without
+    /// cover.
+    pub fn on_timer(&mut self, now: Stamp) -> Outcome {
+        let mut outcome = Outcome::default();
         let due: Vec<PositionId> = self.books.keys().copied().collect();
         for position in due {
             let book = self.books.get_mut(&position).expect("listed above");
             if book.entry_deadline.is_some_and(|at| now.at >= at) {
                 book.entry_deadline = None;
-                self.cancel_entries(position, &mut commands);
+                self.cancel_entries(now.at, position, &mut outcome.commands);
             }
             let book = self.books.get_mut(&position).expect("listed above");
             if book.chase_at.is_some_and(|at| now.at >= at) {
                 book.chase_at = None;
-                if book.exit.is_some() {
+                if book.is_leaving() {
                     self.price_exit(now.at, position);
                 }
-                self.sync(now.at, position, &mut commands);
+                self.sync(now.at, position, &mut outcome.commands);
             }
         }
-        for tracked in self.orders.values_mut() {
-            if let OrderState::Sent { at } = tracked.order.state
-                && now.at >= at + self.params.answer_timeout
-            {
-                let unanswered = OrderReport::Unanswered { since: now.at };
-                tracked.order = tracked.order.clone().apply(&unanswered).expect("silence contradicts nothing");
-            }
-        }
+        self.hear_silence(now, &mut outcome);
+        self.close_gaps(now, &mut outcome);
         self.refresh_wake();
-        commands
+        outcome
     }
 
     /// When the next deadline falls due.
@@ -44,11 +39,7 @@ impl OrderManager {
 
     pub(super) fn refresh_wake(&mut self) {
         let books = self.books.values().filter(|b| b.position.is_live());
-        let deadlines = books.flat_map(|b| [b.entry_deadline, b.chase_at]).flatten();
-        let answers = self.orders.values().filter_map(|t| match t.order.state {
-            OrderState::Sent { at } => Some(at + self.params.answer_timeout),
-            _ => None,
-        });
-        self.wake = deadlines.chain(answers).min();
+        let deadlines = books.flat_map(|b| [b.entry_deadline, b.chase_at, b.cover.due]).flatten();
+        self.wake = deadlines.chain(self.silence_deadlines()).min();
     }
 }

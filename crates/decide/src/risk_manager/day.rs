@@ -40,8 +40,14 @@ pub enum EntryBlock {
         /// Entries resume then.
         until: Instant,
     },
-    /// A person paused entries.
-    OperatorPause,
+    /// The breaker was tripped by a person, or by another room that found a reason.
+    Tripped,
+    /// A person halted entries.
+    Halted,
+    /// A person allowed exits only.
+    ReduceOnly,
+    /// A person paused the index.
+    IndexPaused,
     /// The opening balance is unknown, so no limit can be computed.
     UnknownBalance,
 }
@@ -54,7 +60,10 @@ impl EntryBlock {
             EntryBlock::IndexDailyLoss { .. } => "INDEX_DAILY_LOSS_BREAKER",
             EntryBlock::DayProfit { .. } => "DAY_PROFIT_LOCK",
             EntryBlock::LossStreak { .. } => "LOSS_STREAK_PAUSE",
-            EntryBlock::OperatorPause => "OPERATOR_PAUSE",
+            EntryBlock::Tripped => "BREAKER_TRIPPED",
+            EntryBlock::Halted => "HALTED",
+            EntryBlock::ReduceOnly => "REDUCE_ONLY",
+            EntryBlock::IndexPaused => "INDEX_PAUSED",
             EntryBlock::UnknownBalance => "UNKNOWN_BALANCE",
         }
     }
@@ -75,7 +84,10 @@ impl std::fmt::Display for EntryBlock {
             EntryBlock::LossStreak { losses, until } => {
                 write!(f, "{losses} losses in a row, entries resume at {}", until.ist_time())
             }
-            EntryBlock::OperatorPause => f.write_str("entries paused by the operator"),
+            EntryBlock::Tripped => f.write_str("breaker tripped by hand"),
+            EntryBlock::Halted => f.write_str("entries halted by the operator"),
+            EntryBlock::ReduceOnly => f.write_str("the operator allows exits only"),
+            EntryBlock::IndexPaused => f.write_str("index paused by the operator"),
             EntryBlock::UnknownBalance => f.write_str("opening balance unknown, no limit can be computed"),
         }
     }
@@ -92,7 +104,7 @@ pub enum Trip {
     DayProfit,
 }
 
-/// Results and latches of one trading day. Nothing here is ever reset but by the next session (F-27, I13).
+/// Results and latches of one trading day. Only the next trading day resets them, or a person the breakers (F-27, I13).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DayBook {
     opening_balance: Option<Money>,
@@ -106,7 +118,9 @@ pub struct DayBook {
     peak_result: Money,
     streak: u32,
     paused: Option<EntryBlock>,
-    operator_pause: bool,
+    /// Results the loss limits are counted from: zero, or what was realised when the breaker was reset.
+    base: Money,
+    base_by_index: BTreeMap<Underlying, Money>,
 }
 
 impl DayBook {
@@ -125,8 +139,51 @@ impl DayBook {
             peak_result: Money::ZERO,
             streak: 0,
             paused: None,
-            operator_pause: false,
+            base: Money::ZERO,
+            base_by_index: BTreeMap::new(),
         }
+    }
+
+    /// Takes over an opening balance that could not be learned when the day opened; a known one stays (F-25).
+    pub fn learn_opening(&mut self, params: &RiskParams, opening_balance: Option<Money>, band: Option<Bps>) {
+        if self.opening_balance.is_none() {
+            self.opening_balance = opening_balance;
+            self.set_limits(params, band);
+        }
+    }
+
+    /// Loss limits of changed settings, from the balance the day opened with. Latches stay.
+    pub fn set_limits(&mut self, params: &RiskParams, band_day_loss: Option<Bps>) {
+        let fresh = DayBook::open(params, self.opening_balance, band_day_loss);
+        (self.loss_limit, self.index_limits) = (fresh.loss_limit, fresh.index_limits);
+    }
+
+    /// Whether a loss breaker is latched.
+    pub fn is_tripped(&self) -> bool {
+        self.account_latch.is_some() || !self.index_latches.is_empty()
+    }
+
+    /// Whether the account's breaker is latched, rather than an index's alone.
+    pub const fn is_account_tripped(&self) -> bool {
+        self.account_latch.is_some()
+    }
+
+    /// Latches the account's breaker. Returns whether it was not latched before.
+    pub const fn trip(&mut self) -> bool {
+        let fresh = self.account_latch.is_none();
+        if fresh {
+            self.account_latch = Some(EntryBlock::Tripped);
+        }
+        fresh
+    }
+
+    /// Lifts the loss breakers. The limits are counted anew from what is realised by now: otherwise the same loss
+    /// would trip them again at once.
+    pub fn reset_breakers(&mut self) {
+        self.account_latch = None;
+        self.index_latches.clear();
+        self.base = self.realised;
+        self.base_by_index = self.realised_by_index.clone();
     }
 
     /// Realised result of the day, after charges.
@@ -155,20 +212,15 @@ impl DayBook {
         }
     }
 
-    /// Pauses or resumes entries by hand.
-    pub const fn operator_pause(&mut self, paused: bool) {
-        self.operator_pause = paused;
-    }
-
     /// Judges the day with the open result of each index (at sellable prices, after estimated exit charges).
     /// Returns what tripped just now; a latch trips once.
     pub fn judge(&mut self, params: &RiskParams, open: &[Money; Underlying::ALL.len()]) -> Option<Trip> {
         let result = self.realised + open.iter().copied().sum();
         if self.account_latch.is_none()
             && let Some(limit) = self.loss_limit
-            && result <= -limit
+            && result - self.base <= -limit
         {
-            self.account_latch = Some(EntryBlock::DailyLoss { result, limit: -limit });
+            self.account_latch = Some(EntryBlock::DailyLoss { result, limit: self.base - limit });
             return Some(Trip::Account);
         }
         for (underlying, limit) in &self.index_limits {
@@ -176,9 +228,10 @@ impl DayBook {
                 continue;
             }
             let realised = self.realised_by_index.get(underlying).copied().unwrap_or_default();
+            let base = self.base_by_index.get(underlying).copied().unwrap_or_default();
             let result = realised + open[underlying.index()];
-            if result <= -*limit {
-                self.index_latches.insert(*underlying, EntryBlock::IndexDailyLoss { result, limit: -*limit });
+            if result - base <= -*limit {
+                self.index_latches.insert(*underlying, EntryBlock::IndexDailyLoss { result, limit: base - *limit });
                 return Some(Trip::Index(*underlying));
             }
         }
@@ -201,11 +254,17 @@ impl DayBook {
         if self.opening_balance.is_none() {
             return Some(EntryBlock::UnknownBalance);
         }
-        if self.operator_pause {
-            return Some(EntryBlock::OperatorPause);
-        }
         let pause = self.paused.filter(|p| matches!(p, EntryBlock::LossStreak { until, .. } if now < *until));
         self.account_latch.or(self.profit_latch).or_else(|| self.index_latches.get(&underlying).copied()).or(pause)
+    }
+
+    /// The latch behind a trip.
+    pub fn latch(&self, trip: Trip) -> Option<EntryBlock> {
+        match trip {
+            Trip::Account => self.account_latch,
+            Trip::Index(underlying) => self.index_latches.get(&underlying).copied(),
+            Trip::DayProfit => self.profit_latch,
+        }
     }
 
     /// What stopped entries until the next session, account first, in words.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::domain::money::Rounding;
 use crate::domain::position::{Protection, Target};
 use crate::domain::{
-    Bps, Direction, ExitReason, Instant, InstrumentId, Money, PositionId, Premium, Qty, SignalId, Underlying,
+    Bps, Direction, ExitReason, Instant, InstrumentId, LotSize, Money, PositionId, Premium, Qty, SignalId, Underlying,
 };
 use crate::params::{RiskParams, StopDistance};
 
@@ -34,6 +34,8 @@ pub struct EntryPlan {
     pub instrument: InstrumentId,
     /// Price step of the contract.
     pub tick: Premium,
+    /// Units in a lot of the contract.
+    pub lot: LotSize,
     /// Whether the contract expires today.
     pub expires_today: bool,
     /// Tighter stop of the expiry-day limits.
@@ -67,6 +69,10 @@ pub struct GuardedPosition {
     pub opened_at: Instant,
     /// The exit that was decided.
     pub exiting: Option<ExitReason>,
+    /// Units a person wants sold that are still owned.
+    pub part: Qty,
+    /// When its rules were judged last.
+    pub judged_at: Instant,
 }
 
 impl GuardedPosition {
@@ -112,6 +118,16 @@ impl GuardedPosition {
             }
         }
         self.protection.stop > before
+    }
+
+    /// Raises the stop on a person's wish. Returns whether it rose.
+    pub(super) fn tighten(&mut self, stop: Premium) -> bool {
+        let rises = stop > self.protection.stop;
+        if rises {
+            self.protection.stop = stop;
+            self.stop_rule = ExitReason::Operator;
+        }
+        rises
     }
 
     /// Raises the stop; a lower candidate changes nothing, and a stop never reaches the peak itself.

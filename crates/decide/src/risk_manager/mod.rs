@@ -6,16 +6,20 @@
 
 mod day;
 mod guarded;
+mod operator;
+mod tags;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use smallvec::SmallVec;
 
 pub use day::{DayBook, EntryBlock, Trip};
 pub use guarded::{EntryPlan, GuardedPosition, initial_stop, stop_limit};
+pub use operator::OperatorGate;
+pub use tags::entry_tag;
 
 use crate::capital_allocator::CapitalHold;
 use crate::chain_analyzer::StrikePick;
@@ -50,6 +54,25 @@ pub enum RiskAction {
         position: PositionId,
         /// Why.
         reason: ExitReason,
+    },
+    /// Sell some units now; the rest stays protected.
+    SellPart {
+        /// Which position.
+        position: PositionId,
+        /// Units, fewer than are owned.
+        qty: Qty,
+    },
+    /// Take back what is not bought yet.
+    StopBuying {
+        /// Which position.
+        position: PositionId,
+    },
+    /// A loss breaker has just tripped. Nothing to carry out: somebody must hear of it.
+    Tripped {
+        /// The latch and its numbers.
+        block: EntryBlock,
+        /// Its index; `None` for the account.
+        underlying: Option<Underlying>,
     },
 }
 
@@ -174,7 +197,13 @@ pub struct RiskManager {
     in_play: Vec<u8>,
     evaluations: [u64; ExitReason::ALL.len()],
     wake: Option<Instant>,
+    gate: OperatorGate,
+    /// Day loss of the account's capital band, where the settings name none.
+    band_day_loss: Option<Bps>,
 }
+
+/// Positions are judged at least this often, with or without a tick (S3-34).
+pub const JUDGED_EVERY: Age = Age::from_secs(5);
 
 impl RiskManager {
     /// A risk manager that has not opened a day.
@@ -192,10 +221,14 @@ impl RiskManager {
             in_play: Vec::new(),
             evaluations: [0; ExitReason::ALL.len()],
             wake: None,
+            gate: OperatorGate::default(),
+            band_day_loss: None,
         }
     }
 
-    /// Opens a day: fresh counters, limits from the opening balance. `hours` carry the cut-offs in force.
+    /// Opens a day: fresh counters, limits from the opening balance. `hours` carry the cut-offs in force. Opening the
+    /// same day again, as a restart does, keeps every counter and latch (I13, J2, J12) and takes the hours over; an
+    /// earlier day changes nothing.
     pub fn open_session(
         &mut self,
         hours: SessionHours,
@@ -203,10 +236,57 @@ impl RiskManager {
         band_day_loss: Option<Bps>,
         rates: BTreeMap<Underlying, ChargeRates>,
     ) {
-        self.day = DayBook::open(&self.params, opening_balance, band_day_loss);
-        self.hours = Some(hours);
+        let known = self.hours.as_ref().map(|h| h.day);
+        if known.is_some_and(|day| hours.day < day) {
+            return;
+        }
+        self.band_day_loss = band_day_loss;
         self.rates = rates;
+        let is_same_day = known == Some(hours.day);
+        self.hours = Some(hours);
+        if is_same_day {
+            self.day.learn_opening(&self.params, opening_balance, band_day_loss);
+            let due: Vec<_> = self.guarded.values().map(|p| (p.id, self.forced_exit(p.plan.expires_today))).collect();
+            for (id, (deadline, rule)) in due {
+                let p = self.guarded.get_mut(&id).expect("listed above");
+                if deadline < p.protection.deadline {
+                    (p.protection.deadline, p.deadline_rule) = (deadline, rule);
+                }
+            }
+        } else {
+            self.day = DayBook::open(&self.params, opening_balance, band_day_loss);
+            self.gate.new_day();
+        }
         self.refresh_wake();
+    }
+
+    /// Takes changed settings over. Stops of open positions stay where they are or rise; latches stay (I4).
+    pub fn configure(&mut self, params: RiskParams) {
+        self.params = params;
+        self.day.set_limits(&self.params, self.band_day_loss);
+        self.refresh_wake();
+    }
+
+    /// Contracts of positions under guard, each once.
+    pub fn held(&self) -> impl Iterator<Item = InstrumentId> {
+        self.guarded.values().map(|p| p.plan.instrument).collect::<BTreeSet<_>>().into_iter()
+    }
+
+    /// Contracts whose positions were not judged for [`JUDGED_EVERY`]: they are due now, and are asked for once.
+    pub fn judgements_due(&mut self, now: Instant) -> SmallVec<[InstrumentId; 4]> {
+        let mut due: SmallVec<[InstrumentId; 4]> = SmallVec::new();
+        for p in self.guarded.values_mut().filter(|p| p.exiting.is_none()) {
+            if now >= p.judged_at + JUDGED_EVERY {
+                p.judged_at = now;
+                if !due.contains(&p.plan.instrument) {
+                    due.push(p.plan.instrument);
+                }
+            }
+        }
+        if !due.is_empty() {
+            self.refresh_wake();
+        }
+        due
     }
 
     /// Makes room for an instrument.
@@ -274,7 +354,7 @@ impl RiskManager {
 
     /// Why entries in `underlying` are blocked now.
     pub fn entry_block(&self, now: Instant, underlying: Underlying) -> Option<EntryBlock> {
-        self.day.block(now, underlying)
+        self.gate.block(underlying).or_else(|| self.day.block(now, underlying))
     }
 
     /// Approves a guarded entry, or says why not.
@@ -292,7 +372,7 @@ impl RiskManager {
         // The permission is spent here: an entry cannot be approved twice on one judgement.
         drop(guarded);
         let contract = pick.chosen.contract;
-        if let Some(block) = self.day.block(now.at, signal.underlying) {
+        if let Some(block) = self.entry_block(now.at, signal.underlying) {
             return Err(RiskRefusal::Blocked { block });
         }
         let minutes = minutes_between(now.at, expires_at);
@@ -315,6 +395,7 @@ impl RiskManager {
             signal,
             instrument: pick.chosen.id,
             tick: contract.tick,
+            lot: contract.lot,
             expires_today,
             tightened_stop: preview.tightened,
         };
@@ -365,6 +446,8 @@ impl RiskManager {
                 mark: None,
                 opened_at: now.at,
                 exiting: leaving,
+                part: Qty::ZERO,
+                judged_at: now.at,
             }
         });
         self.initial_stops.entry(position).or_insert(wanted);
@@ -385,8 +468,24 @@ impl RiskManager {
     /// Units were sold.
     pub fn sold(&mut self, position: PositionId, owned: Qty) {
         if let Some(p) = self.guarded.get_mut(&position) {
+            p.part = (p.part - (p.owned - owned)).max(Qty::ZERO);
             p.owned = owned;
         }
+    }
+
+    /// Executions known already have another price now: the average moves, and the initial stop with it, upwards only.
+    pub fn repriced(&mut self, position: PositionId, average: Premium) -> RiskActions {
+        let mut actions = RiskActions::new();
+        let Some(p) = self.guarded.get_mut(&position) else { return actions };
+        p.average = average;
+        let wanted = initial_stop(self.params.stop, p.plan.tightened_stop, average, p.plan.tick);
+        if p.stop_rule == ExitReason::StopLoss && wanted > p.protection.stop {
+            p.protection.stop = wanted;
+            if p.exiting.is_none() {
+                actions.push(protect(p, &self.params));
+            }
+        }
+        actions
     }
 
     /// Books a realised amount: `proceeds - cost basis` of a sale, or minus charges.
@@ -426,6 +525,7 @@ impl RiskManager {
         let mut any = false;
         for p in self.guarded.values_mut().filter(|p| p.plan.instrument == instrument) {
             any = true;
+            p.judged_at = now.at;
             let rose = p.ratchet(&self.params, sellable);
             if p.exiting.is_some() {
                 continue;
@@ -472,14 +572,6 @@ impl RiskManager {
         actions
     }
 
-    /// A person asked for one position, or all, to be closed.
-    pub fn operator_exit(&mut self, position: Option<PositionId>) -> RiskActions {
-        let mut actions = RiskActions::new();
-        self.leave(ExitReason::Operator, |id, _| position.is_none_or(|wanted| wanted == id), &mut actions);
-        self.refresh_wake();
-        actions
-    }
-
     /// Decides the exit of every position in `scope` that has none yet, those with nothing but a working entry
     /// included.
     fn leave(&mut self, reason: ExitReason, scope: impl Fn(PositionId, Underlying) -> bool, actions: &mut RiskActions) {
@@ -498,11 +590,6 @@ impl RiskManager {
         }
     }
 
-    /// Pauses or resumes entries by hand.
-    pub const fn operator_pause(&mut self, paused: bool) {
-        self.day.operator_pause(paused);
-    }
-
     /// When the next deadline falls due.
     #[inline]
     pub const fn wake_at(&self) -> Option<Instant> {
@@ -510,7 +597,8 @@ impl RiskManager {
     }
 
     fn refresh_wake(&mut self) {
-        self.wake = self.guarded.values().filter(|p| p.exiting.is_none()).map(|p| p.protection.deadline).min();
+        let guarded = self.guarded.values().filter(|p| p.exiting.is_none());
+        self.wake = guarded.map(|p| p.protection.deadline.min(p.judged_at + JUDGED_EVERY)).min();
     }
 
     /// Realised result plus open result at sellable prices less estimated exit charges, by index.
@@ -543,6 +631,11 @@ impl RiskManager {
                 Trip::DayProfit => (ExitReason::DayProfitLock, None),
             };
             self.leave(reason, |_, underlying| scope.is_none_or(|u| u == underlying), actions);
+            if trip != Trip::DayProfit
+                && let Some(block) = self.day.latch(trip)
+            {
+                actions.push(RiskAction::Tripped { block, underlying: scope });
+            }
         }
         self.refresh_wake();
     }

@@ -1,11 +1,14 @@
 //! Rules on paths a trader can read: each line of quotes leads to one exit and one reason.
 
+mod operator;
+
 use chrono::NaiveDate;
 use proptest::prelude::*;
 
 use super::*;
 use crate::domain::calendar::Window;
-use crate::domain::{Age, BookLevel, Cutoffs, Direction, Right, Seq, TickFlags, TickSource, TimeOfDay};
+use crate::domain::operator::{OperatorAnswer, OperatorCommand, OperatorRefusal};
+use crate::domain::{Age, BookLevel, Cutoffs, Direction, LotSize, Right, Seq, TickFlags, TickSource, TimeOfDay};
 use crate::params::{DayProfitParams, LossStreakParams, ProfitLockParams, StopDistance, TrailParams};
 
 const OPTION: InstrumentId = InstrumentId(0);
@@ -72,6 +75,7 @@ fn plan(expires_today: bool) -> EntryPlan {
         signal: signal(Direction::Up),
         instrument: OPTION,
         tick: Premium::from_paise(5),
+        lot: LotSize::new(65).unwrap(),
         expires_today,
         tightened_stop: None,
     }
@@ -132,7 +136,9 @@ fn a_position_is_protected_from_its_first_unit() {
     let actions = risk.bought(stamp(10, 0, 0), PositionId(1), QTY, Premium::from_rupees(100));
     let RiskAction::Protect { trigger, limit, .. } = actions[0] else { panic!("{actions:?}") };
     assert_eq!((trigger, limit), (Premium::from_rupees(70), Premium::from_paise(6_860)));
-    assert_eq!(risk.wake_at(), Some(hours().at(hm(15, 5))), "the square-off is its deadline");
+    let guarded = risk.guarded().next().unwrap();
+    assert_eq!(guarded.protection.deadline, hours().at(hm(15, 5)), "the square-off is its deadline");
+    assert_eq!(risk.wake_at(), Some(stamp(10, 0, 5).at), "it is judged again within five seconds (S3-34)");
 }
 
 #[test]
@@ -199,7 +205,8 @@ fn the_daily_loss_breaker_counts_the_open_loss_at_the_bid_flattens_and_stays_lat
     assert!(matches!(risk.entry_block(now, Underlying::Sensex), Some(EntryBlock::DailyLoss { .. })));
     risk.book(Underlying::Nifty, Money::from_rupees(5_000));
     assert!(risk.entry_block(now, Underlying::Nifty).is_some(), "a recovery does not reset a latch");
-    risk.open_session(hours(), Some(Money::from_rupees(100_000)), None, BTreeMap::new());
+    let tomorrow = SessionHours { day: day().succ_opt().unwrap(), ..hours() };
+    risk.open_session(tomorrow, Some(Money::from_rupees(100_000)), None, BTreeMap::new());
     assert_eq!(risk.entry_block(now, Underlying::Nifty), None, "the next session does");
 }
 
@@ -312,7 +319,8 @@ fn a_trip_takes_working_entries_back_and_their_late_fills_leave_at_once() {
     let actions = risk.exits_due(stamp(10, 0, 1), OPTION, &quote(8_400));
     let reason = ExitReason::DailyLossBreaker;
     let exit = |id| RiskAction::Exit { position: PositionId(id), reason };
-    assert_eq!(actions[..], [exit(1), exit(2)]);
+    assert_eq!(actions[..2], [exit(1), exit(2)]);
+    assert!(matches!(actions[2..], [RiskAction::Tripped { underlying: None, .. }]), "{actions:?}");
     let late = risk.bought(stamp(10, 0, 2), PositionId(2), QTY, Premium::from_rupees(84));
     assert_eq!(late[..], [exit(2)]);
 }
@@ -322,8 +330,11 @@ fn flattening_by_hand_takes_working_entries_back() {
     let mut risk = manager(params());
     risk.expect(PositionId(1), plan(false));
     let exit = RiskAction::Exit { position: PositionId(1), reason: ExitReason::Operator };
-    assert_eq!(risk.operator_exit(None)[..], [exit]);
-    assert!(risk.operator_exit(None).is_empty(), "asked once");
+    let flatten = OperatorCommand::Flatten { underlying: None };
+    let (answer, actions) = risk.operate(&flatten);
+    assert_eq!((answer, &actions[..]), (OperatorAnswer::Done { changed: true }, &[exit][..]));
+    let (answer, actions) = risk.operate(&flatten);
+    assert_eq!((answer, actions.is_empty()), (OperatorAnswer::Done { changed: false }, true), "asked once");
 }
 
 #[test]

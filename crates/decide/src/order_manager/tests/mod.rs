@@ -1,5 +1,10 @@
 //! The order manager against venues that behave, misbehave, and answer in any order.
 
+mod cover;
+mod doubt;
+mod part;
+mod unknowns;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -10,8 +15,8 @@ use crate::domain::ids::InstanceTag;
 use crate::domain::order::{Fill, OrderPurpose, OrderSide};
 use crate::domain::{
     Age, Bps, Command, Cutoffs, Direction, ExitReason, IndexPrice, LotSize, Lots, Money, OptionContract, OrderEvent,
-    OrderReport, PositionPhase, Premium, Qty, Right, Seq, SessionHours, Stamp, Strike, TickFlags, TickSource,
-    TimeOfDay, TradeId, VenueRefusal,
+    OrderReport, OrderSpec, OrderType, PositionPhase, Premium, Qty, Right, Seq, SessionHours, Stamp, Strike, TickFlags,
+    TickSource, TimeOfDay, TradeId, VenueRefusal,
 };
 use crate::risk_manager::{EntryPlan, RiskAction, RiskApproved};
 
@@ -90,6 +95,7 @@ fn approved(lots: i64) -> RiskApproved {
             signal,
             instrument: InstrumentId(3),
             tick: contract.tick,
+            lot: contract.lot,
             expires_today: false,
             tightened_stop: None,
         },
@@ -234,7 +240,7 @@ fn an_exit_that_rests_is_priced_again_under_a_newer_bid_and_not_without_one() {
     let Command::Place(spec) = sell else { panic!() };
     assert_eq!(spec.order_type.limit(), Premium::from_rupees(99));
     m.apply(at(2), &report(spec.id, OrderReport::Accepted)).unwrap();
-    assert!(m.on_timer(at(4)).is_empty(), "no newer quote: unpriced, it waits");
+    assert!(m.on_timer(at(4)).commands.is_empty(), "no newer quote: unpriced, it waits");
     let chased = m.on_quote(at(5), InstrumentId(3), &quote(5, 90));
     let Command::Modify { order_type, .. } = chased[0] else { panic!("{chased:?}") };
     assert_eq!(order_type.limit(), Premium::from_paise(8_820), "two offsets under the bid");
@@ -245,7 +251,7 @@ fn an_unfilled_entry_is_taken_back_at_its_time_out_and_the_position_abandoned() 
     let mut m = manager();
     let (position, entry) = opened(&mut m, 1, 0);
     assert_eq!(m.wake_at(), Some(at(5).at));
-    let commands = m.on_timer(at(5));
+    let commands = m.on_timer(at(5)).commands;
     assert!(matches!(commands[0], Command::Cancel { id, .. } if id == entry));
     let outcome = m.apply(at(6), &report(entry, OrderReport::Cancelled { filled: Qty::ZERO })).unwrap();
     assert!(matches!(outcome.changes[..], [PositionChange::Abandoned { position: p }] if p == position));
@@ -338,7 +344,7 @@ fn a_refused_exit_waits_for_its_next_chase_and_never_gives_up() {
         let wake = m.wake_at().expect("the next chase");
         assert!(wake > at(now).at);
         now = wake.age_of(at(0).at).secs() + 1;
-        let commands = m.on_timer(at(now));
+        let commands = m.on_timer(at(now)).commands;
         assert_eq!(commands.len(), 1, "modification {version}: {commands:?}");
     }
     // Out of modifications it is taken back; that is refused as well, for a long time.
@@ -350,7 +356,7 @@ fn a_refused_exit_waits_for_its_next_chase_and_never_gives_up() {
         if at(now).at >= Instant::from_ist(day(), TimeOfDay::hm(15, 30).unwrap()) {
             break;
         }
-        assert!(matches!(m.on_timer(at(now))[..], [Command::Cancel { .. }]), "round {round}");
+        assert!(matches!(m.on_timer(at(now)).commands[..], [Command::Cancel { .. }]), "round {round}");
     }
     assert!(now > 3 * 3_600, "still trying hours later");
 }
@@ -433,13 +439,13 @@ fn a_cancellation_that_overtakes_its_fills_neither_abandons_nor_sells_twice() {
 fn an_entry_that_could_not_be_taken_back_is_tried_again() {
     let mut m = manager();
     let (_, entry) = opened(&mut m, 1, 0);
-    assert_eq!(m.on_timer(at(5)).len(), 1);
+    assert_eq!(m.on_timer(at(5)).commands.len(), 1);
     let refusal = OrderReport::CancelRefused { refusal: VenueRefusal::MarketClosed };
     m.apply(at(5), &report(entry, refusal)).unwrap();
     let wake = m.wake_at().expect("tried again");
     assert!(wake > at(5).at);
     let later = Stamp { seq: Seq(99), at: wake };
-    assert!(matches!(m.on_timer(later)[..], [Command::Cancel { .. }]));
+    assert!(matches!(m.on_timer(later).commands[..], [Command::Cancel { .. }]));
 }
 
 #[test]
@@ -451,14 +457,14 @@ fn nothing_is_sent_in_the_break_between_two_windows_and_everything_at_the_next_o
     assert!(m.act(at(100), exit(position)).is_empty(), "10:01:40: the venue would refuse it");
     assert_eq!(m.wake_at(), Some(reopens));
     let open = Stamp { seq: Seq(500), at: reopens };
-    assert!(matches!(m.on_timer(open)[..], [Command::Modify { id, .. }] if id == stop));
+    assert!(matches!(m.on_timer(open).commands[..], [Command::Modify { id, .. }] if id == stop));
     // A stop for units reported bought after the window's close waits for the next open as well.
     let mut m = manager();
     m.open_session(&hours(&[((9, 15), (10, 1)), ((11, 30), (12, 30))]), BTreeMap::new());
     let (position, entry) = opened(&mut m, 1, 0);
     m.apply(at(61), &fill(entry, 1, LOT, 100)).unwrap();
     assert!(m.act(at(61), protect(position, 70)).is_empty());
-    assert!(matches!(m.on_timer(open)[..], [Command::Place(s)] if s.purpose == OrderPurpose::Protection));
+    assert!(matches!(m.on_timer(open).commands[..], [Command::Place(s)] if s.purpose == OrderPurpose::Protection));
 }
 
 #[test]
@@ -576,7 +582,7 @@ proptest! {
                     stop += 1;
                     venue.inbox.extend(m.act(now, protect(position, stop)));
                 }
-                2 => venue.inbox.extend(m.on_timer(now)),
+                2 => venue.inbox.extend(m.on_timer(now).commands),
                 _ => {
                     if let Some(event) = venue.act(choice) {
                         let outcome = m.apply(now, &event).expect("a real venue never contradicts itself");
