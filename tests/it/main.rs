@@ -5,6 +5,7 @@ mod cli_verbs;
 mod demo;
 mod determinism;
 mod lookahead;
+mod operator;
 mod real_days;
 mod review;
 mod scenarios;
