@@ -363,7 +363,8 @@ fn every_setting_is_classified_and_survives_the_journal() {
         }
     }
     let mut known: Vec<String> = change::keys().map(str::to_owned).collect();
-    (expected.sort(), known.sort());
+    expected.sort();
+    known.sort();
     assert_eq!(known, expected);
 }
 
