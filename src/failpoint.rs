@@ -51,8 +51,7 @@ impl Armed {
     }
 
     fn is_due(&self, name: &str) -> bool {
-        self.name == name
-            && self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| n.checked_sub(1)) == Ok(1)
+        self.name == name && self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| n.checked_sub(1)) == Ok(1)
     }
 }
 

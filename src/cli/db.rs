@@ -133,9 +133,7 @@ async fn migrate(options: &StoreOptions) -> Result<Code> {
 async fn seed(options: &StoreOptions, args: &SeedArgs) -> Result<Code> {
     let yaml = match &args.seeds {
         None => watchlist::SEEDS.to_owned(),
-        Some(path) => {
-            std::fs::read_to_string(path).map_err(|e| BadInput(format!("{}: {e}", path.display())))?
-        }
+        Some(path) => std::fs::read_to_string(path).map_err(|e| BadInput(format!("{}: {e}", path.display())))?,
     };
     let seeds = watchlist::parse(&yaml).map_err(|e| BadInput(format!("seeds: {e}")))?;
     let master = args.master.as_deref().map(Master::read_file).transpose()?;

@@ -11,9 +11,7 @@
 //! Numbers are variable-length; the sequence number of each record is one above that of the last.
 
 use scalper_decide::domain::tick::DEPTH;
-use scalper_decide::domain::{
-    BookLevel, Event, Instant, InstrumentId, Seq, Stamp, Tick, TickFlags, TickSource,
-};
+use scalper_decide::domain::{BookLevel, Event, Instant, InstrumentId, Seq, Stamp, Tick, TickFlags, TickSource};
 
 use super::varint::{self, Cursor, zigzag};
 

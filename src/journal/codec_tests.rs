@@ -118,7 +118,12 @@ pub(crate) fn all_kinds() -> Vec<(Stamp, Event)> {
         max_order_qty: Qty::new(1800),
     };
     let report = |report| Event::Order(OrderEvent { id, instrument: InstrumentId(3), report });
-    let fill = Fill { trade: TradeId(u64::MAX), qty: Qty::new(65), price: Premium::from_paise(12_345), at: Instant::from_secs(7) };
+    let fill = Fill {
+        trade: TradeId(u64::MAX),
+        qty: Qty::new(65),
+        price: Premium::from_paise(12_345),
+        at: Instant::from_secs(7),
+    };
     let stop = OrderType::StopLimit { trigger: Premium::from_paise(10_000), price: Premium::from_paise(9_500) };
     let events = vec![
         Event::SessionOpened {
@@ -140,7 +145,13 @@ pub(crate) fn all_kinds() -> Vec<(Stamp, Event)> {
                 kind: InstrumentKind::Option(contract),
             },
         },
-        Event::Tick(Tick::last_price(InstrumentId(3), Instant::from_secs(1), Instant::from_secs(2), 5, TickSource::Bar)),
+        Event::Tick(Tick::last_price(
+            InstrumentId(3),
+            Instant::from_secs(1),
+            Instant::from_secs(2),
+            5,
+            TickSource::Bar,
+        )),
         Event::Timer,
         report(OrderReport::Accepted),
         report(OrderReport::Triggered),
@@ -162,12 +173,16 @@ pub(crate) fn all_kinds() -> Vec<(Stamp, Event)> {
         Event::Broker(BrokerEvent::Answered {
             id,
             call: OrderCall::Modify { version: 3 },
-            answer: Answer::Accepted { broker_id: BrokerOrderId("112".into()), status: BrokerStatus::Other("X".into()) },
+            answer: Answer::Accepted {
+                broker_id: BrokerOrderId("112".into()),
+                status: BrokerStatus::Other("X".into()),
+            },
         }),
         Event::Broker(BrokerEvent::PushLink { up: false }),
         Event::Operator(OperatorCommand::Close { position: PositionId(9) }),
     ];
-    let stamp = |n: usize| Stamp { seq: Seq(41 + n as u64), at: Instant::from_nanos(1_768_189_500_000_000_000 + n as i64) };
+    let stamp =
+        |n: usize| Stamp { seq: Seq(41 + n as u64), at: Instant::from_nanos(1_768_189_500_000_000_000 + n as i64) };
     events.into_iter().enumerate().map(|(n, event)| (stamp(n), event)).collect()
 }
 
@@ -179,7 +194,10 @@ fn every_kind_of_event_comes_back_as_it_was() {
 
 #[test]
 fn a_block_forgets_the_one_before() {
-    let tick = |n: i64| Tick { oi: n, ..Tick::last_price(InstrumentId(1), Instant::from_secs(n), Instant::from_secs(n), n, TickSource::Feed) };
+    let tick = |n: i64| Tick {
+        oi: n,
+        ..Tick::last_price(InstrumentId(1), Instant::from_secs(n), Instant::from_secs(n), n, TickSource::Feed)
+    };
     let stamp = |n: i64| Stamp { seq: Seq(n as u64), at: Instant::from_secs(n) };
     let mut encoder = Encoder::new(Seq(0));
     encoder.tick(stamp(1), &tick(1));

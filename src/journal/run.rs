@@ -58,8 +58,7 @@ pub enum RunState {
 }
 
 impl RunState {
-    const ALL: [RunState; 4] =
-        [RunState::Running, RunState::Ended, RunState::CrashedRecovered, RunState::Quarantined];
+    const ALL: [RunState; 4] = [RunState::Running, RunState::Ended, RunState::CrashedRecovered, RunState::Quarantined];
 
     /// Its word in the database.
     pub const fn name(self) -> &'static str {
@@ -123,8 +122,7 @@ impl NewRun {
         let mut hasher = blake3::Hasher::new();
         hasher.update(predecessor_hash).update(predecessor.unwrap_or_default().as_bytes()).update(self.id.as_bytes());
         let day = self.day.to_string();
-        let texts =
-            [self.mode.name(), &self.account, &day, &self.binary, &self.config_hash, &self.tables_hash];
+        let texts = [self.mode.name(), &self.account, &day, &self.binary, &self.config_hash, &self.tables_hash];
         for text in texts {
             hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
         }

@@ -41,10 +41,7 @@ pub enum StoreError {
 impl StoreError {
     /// Whether it may pass by itself: entries stop, exits go on over the emergency journal, writes are tried again.
     pub const fn is_passing(&self) -> bool {
-        matches!(
-            self,
-            StoreError::Full(_) | StoreError::Busy(_) | StoreError::ReadOnly(_) | StoreError::Lost(_)
-        )
+        matches!(self, StoreError::Full(_) | StoreError::Busy(_) | StoreError::ReadOnly(_) | StoreError::Lost(_))
     }
 }
 
@@ -68,7 +65,9 @@ pub enum Refusal {
         left: Age,
     },
     /// The database belongs to another mode or account (H13).
-    #[error("the database belongs to mode {found_mode}, account {found_account:?}; this is mode {mode}, account {account:?}")]
+    #[error(
+        "the database belongs to mode {found_mode}, account {found_account:?}; this is mode {mode}, account {account:?}"
+    )]
     OtherOwner {
         /// Mode in the database.
         found_mode: Mode,

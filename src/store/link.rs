@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
 use sqlx::{
     Column as _, Connection as _, PgConnection, PgPool, Postgres, Row as _, Sqlite, SqliteConnection, SqlitePool,
     TypeInfo as _, ValueRef as _,
@@ -75,11 +77,17 @@ impl From<[u8; 32]> for Value {
     }
 }
 
-/// Shortens `vec![Value::from(a), ..]`.
+/// The values of a row.
 macro_rules! values {
     ($($v:expr),* $(,)?) => { vec![$($crate::store::link::Value::from($v)),*] };
 }
 pub(crate) use values;
+
+/// The values a statement binds.
+macro_rules! args {
+    ($($v:expr),* $(,)?) => { [$($crate::store::link::Value::from($v)),*] };
+}
+pub(crate) use args;
 
 /// A row by position.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -194,7 +202,8 @@ fn sqlite_options(path: &std::path::Path) -> SqliteConnectOptions {
 }
 
 fn postgres_options(url: &str) -> Result<PgConnectOptions, StoreError> {
-    let options: PgConnectOptions = url.parse().map_err(|_| Refusal::Url(StoreUrl::Postgres(url.to_owned()).to_string()))?;
+    let options: PgConnectOptions =
+        url.parse().map_err(|_| Refusal::Url(StoreUrl::Postgres(url.to_owned()).to_string()))?;
     // Whatever the server's default, a commit is durable when it answers (L1).
     Ok(options.application_name("scalper").options([("synchronous_commit", "on"), ("lock_timeout", "5000")]))
 }

@@ -11,7 +11,7 @@ use rust_decimal::prelude::ToPrimitive as _;
 use scalper_decide::domain::{Segment, Underlying};
 
 use super::error::StoreError;
-use super::link::{Link, Value, values};
+use super::link::{Link, args};
 
 /// Indices whose derivatives are kept (S3-31).
 const TRADED: [Underlying; 3] = [Underlying::Nifty, Underlying::BankNifty, Underlying::Sensex];
@@ -99,9 +99,7 @@ impl Master {
     pub fn read(source: impl Read) -> Result<Master, MasterError> {
         let mut csv = csv::ReaderBuilder::new().flexible(true).from_reader(source);
         let header = csv.headers().map_err(|e| MasterError::Read(e.to_string()))?.clone();
-        let column = |name: &'static str| {
-            header.iter().position(|h| h.trim() == name).ok_or(MasterError::Column(name))
-        };
+        let column = |name: &'static str| header.iter().position(|h| h.trim() == name).ok_or(MasterError::Column(name));
         let [exchange, segment, id, kind, symbol, name, expiry, strike, right, lot, tick] = [
             column("SEM_EXM_EXCH_ID")?,
             column("SEM_SEGMENT")?,
@@ -121,9 +119,8 @@ impl Master {
             let line = record.position().map_or(0, csv::Position::line);
             let field = |at: usize| record.get(at).unwrap_or_default().trim();
             let bad = |what: String| MasterError::Row { line, what };
-            let security_id = || {
-                field(id).parse::<u32>().map_err(|_| bad(format!("{:?} is no security id", field(id))))
-            };
+            let security_id =
+                || field(id).parse::<u32>().map_err(|_| bad(format!("{:?} is no security id", field(id))));
             match (field(segment), field(kind)) {
                 ("I", _) => master.indices.push(IndexRow {
                     exchange: field(exchange).to_owned(),
@@ -191,13 +188,13 @@ pub(crate) async fn load(link: &mut Link, master: &Master) -> Result<Loaded, Sto
                    ON CONFLICT (segment, security_id) DO UPDATE SET exchange = excluded.exchange, \
                    symbol = excluded.symbol, name = excluded.name";
         let id = i64::from(row.security_id);
-        let args = values![row.exchange.as_str(), segment, id, row.symbol.as_str(), row.name.as_str()];
+        let args = args![row.exchange.as_str(), segment, id, row.symbol.as_str(), row.name.as_str()];
         link.execute(sql, &args).await?;
         loaded.instruments += 1;
     }
     for row in &master.derivatives {
         let sql = "SELECT id FROM instruments WHERE segment = $1 AND symbol = $2";
-        let index = link.fetch(sql, &values![segment, row.underlying.symbol()]).await?;
+        let index = link.fetch(sql, &args![segment, row.underlying.symbol()]).await?;
         let [index] = index.as_slice() else {
             loaded.ambiguous += 1;
             continue;
@@ -207,7 +204,7 @@ pub(crate) async fn load(link: &mut Link, master: &Master) -> Result<Loaded, Sto
                    ON CONFLICT (segment, security_id) DO UPDATE SET instrument_id = excluded.instrument_id, \
                    symbol = excluded.symbol, expiry = excluded.expiry, strike_paise = excluded.strike_paise, \
                    option_right = excluded.option_right, lot = excluded.lot, tick_paise = excluded.tick_paise";
-        let args: Vec<Value> = values![
+        let args = args![
             index.int(0)?,
             row.underlying.fno_segment().name(),
             i64::from(row.security_id),

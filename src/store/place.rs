@@ -130,7 +130,10 @@ mod tests {
     #[test]
     fn a_url_never_shows_its_password() {
         let url = StoreUrl::parse("postgres://me:hunter2@db.example:5432/scalper?sslkey=hunter2").unwrap();
-        assert_eq!(format!("{url} {url:?}"), "postgres://..@db.example:5432/scalper postgres://..@db.example:5432/scalper");
+        assert_eq!(
+            format!("{url} {url:?}"),
+            "postgres://..@db.example:5432/scalper postgres://..@db.example:5432/scalper"
+        );
         let refused = StoreUrl::parse("mysql://me:hunter2@db.example/x").unwrap_err().to_string();
         assert!(!refused.contains("hunter2"), "{refused}");
         assert_eq!(StoreUrl::parse("sqlite:a/b.db").unwrap(), StoreUrl::Sqlite("a/b.db".into()));

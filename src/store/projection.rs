@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use scalper_decide::direct::Direct;
 use scalper_decide::capital_allocator::HoldState;
+use scalper_decide::direct::Direct;
 use scalper_decide::domain::{
     ClientOrderId, Command, Event, HoldId, InstrumentId, Order, OrderEvent, OrderReport, OrderState, OrderType,
     Position, PositionId, PositionPhase, Qty, Stamp, Underlying, Universe,
@@ -14,9 +14,7 @@ use scalper_decide::order_manager::PositionChange;
 use scalper_decide::risk_manager::{EntryBlock, GuardedPosition};
 
 use super::link::{Value, values};
-use super::tables::{
-    BREAKER, DECISIONS, FILLS, HOLDS, ORDER_EVENTS, ORDERS, POSITIONS, RISK_EVENTS, RowChange, Table,
-};
+use super::tables::{BREAKER, DECISIONS, FILLS, HOLDS, ORDER_EVENTS, ORDERS, POSITIONS, RISK_EVENTS, RowChange, Table};
 
 /// What the deciding stages know beside what they answer: asked at each commit.
 pub trait CoreView {

@@ -50,6 +50,9 @@ async fn a_migration_that_was_changed_after_it_ran_is_refused() {
     *steps.last_mut().unwrap() = (5, "good", "CREATE TABLE other (x INTEGER) STRICT;", "");
     let refused = apply(&mut link, &steps).await.unwrap_err();
     assert!(refused.to_string().contains("has been modified"), "{refused}");
-    assert!(matches!(apply(&mut link, &STEPS).await, Err(StoreError::Refused(Refusal::NewerSchema { found: 5, known: 4 }))));
+    assert!(matches!(
+        apply(&mut link, &STEPS).await,
+        Err(StoreError::Refused(Refusal::NewerSchema { found: 5, known: 4 }))
+    ));
     assert!(matches!(require_newest(&mut link).await, Err(StoreError::Refused(Refusal::NewerSchema { .. }))));
 }

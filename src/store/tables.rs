@@ -125,7 +125,9 @@ mod tests {
     fn statements_bind_every_value_and_overwrite_everything_but_the_key() {
         let sql = HOLDS.statements().upsert;
         assert!(sql.starts_with("INSERT INTO holds (day, hold_id, position_id"), "{sql}");
-        assert!(sql.contains("VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (day, hold_id) DO UPDATE SET position_id"));
+        assert!(
+            sql.contains("VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (day, hold_id) DO UPDATE SET position_id")
+        );
         assert!(!sql.contains("hold_id = excluded.hold_id"));
         assert_eq!(PROJECTED.len(), 8);
         assert!(PROJECTED.iter().all(|t| Table::named(t.name) == Some(*t)));

@@ -88,12 +88,7 @@ pub(crate) struct WriterHandle {
 
 /// Starts the writer's thread and the emergency journal's.
 pub(crate) fn start(url: StoreUrl, link: Link, emergency: EmergencyFile) -> WriterHandle {
-    let start = Durability {
-        database: Seq(0),
-        emergency: Seq(0),
-        health: Health::Good,
-        last_commit: Duration::ZERO,
-    };
+    let start = Durability { database: Seq(0), emergency: Seq(0), health: Health::Good, last_commit: Duration::ZERO };
     let (publish, durability) = watch::channel(start);
     let publish = Arc::new(publish);
     let (jobs, inbox) = mpsc::unbounded_channel();

@@ -40,7 +40,11 @@ fn cost_of_the_journal() {
         }
     }
     let per_tick = begun.elapsed().as_nanos() as f64 / ticks.len() as f64;
-    println!("append: {per_tick:.1} ns per tick, {:.1} bytes per tick, {} ticks", bytes as f64 / ticks.len() as f64, ticks.len());
+    println!(
+        "append: {per_tick:.1} ns per tick, {:.1} bytes per tick, {} ticks",
+        bytes as f64 / ticks.len() as f64,
+        ticks.len()
+    );
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let server = Server::start("cost_of_the_journal");
