@@ -113,7 +113,12 @@ impl JournalWriter {
     }
 
     #[inline]
-    fn room(&self) -> Result<(), JournalHalt> {
+    fn room(&mut self) -> Result<(), JournalHalt> {
+        if self.waiting_bytes + self.encoder.len() <= self.backlog {
+            return Ok(());
+        }
+        // What became durable since the last commit does not wait any more.
+        self.forget_durable();
         let waiting = self.waiting_bytes + self.encoder.len();
         if waiting > self.backlog { Err(JournalHalt::Backlog { waiting }) } else { Ok(()) }
     }

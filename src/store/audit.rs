@@ -4,7 +4,7 @@ use scalper_decide::domain::Instant;
 
 use super::Store;
 use super::error::{Refusal, StoreError};
-use super::link::{Link, Readers, values};
+use super::link::{Link, Readers, args};
 
 /// One act.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ async fn append(link: &mut Link, act: &Act) -> Result<i64, StoreError> {
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     let texts = [&act.actor, &act.source, &act.action, &act.detail].map(String::as_str);
     let [actor, source, action, detail] = texts;
-    let args = values![id, act.at.nanos(), actor, source, action, detail, previous, link_hash(id, &previous, act)];
+    let args = args![id, act.at.nanos(), actor, source, action, detail, previous, link_hash(id, &previous, act)];
     link.execute(sql, &args).await?;
     Ok(id)
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{Refusal, StoreError};
 use super::lease::Moment;
-use super::link::{Link, Readers, values};
+use super::link::{Link, Readers, args};
 use super::place::{FolderLock, StoreUrl};
 use super::replay::Replayed;
 use super::{StoreOptions, schema, verify};
@@ -27,7 +27,7 @@ fn beside(path: &Path, word: &str) -> PathBuf {
 /// Copies the database as it is at one moment into a new file.
 async fn copy(link: &mut Link, to: &Path) -> Result<(), StoreError> {
     let text = to.to_str().ok_or_else(|| StoreError::Statement(format!("{} is not UTF-8", to.display())))?;
-    link.execute("VACUUM INTO $1", &values![text]).await?;
+    link.execute("VACUUM INTO $1", &args![text]).await?;
     std::fs::File::open(to).and_then(|file| file.sync_all()).map_err(io(to))
 }
 

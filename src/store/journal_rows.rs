@@ -5,7 +5,7 @@ use scalper_decide::domain::{Instant, Seq, Stamp};
 use uuid::Uuid;
 
 use super::error::{Refusal, StoreError};
-use super::link::{Link, Readers, Row, values};
+use super::link::{Link, Readers, Row, args};
 use crate::journal::run::{Mode, NewRun, Run, RunState};
 use crate::journal::segment::{Segment, Tail};
 
@@ -65,7 +65,7 @@ pub async fn all_runs(readers: &Readers) -> Result<Vec<Run>, StoreError> {
 
 /// Runs of one trading day, oldest first.
 pub async fn runs_of(readers: &Readers, day: NaiveDate) -> Result<Vec<Run>, StoreError> {
-    let rows = readers.fetch(select_runs!("WHERE day = $1 ORDER BY ordinal"), &values![day.to_string()]).await?;
+    let rows = readers.fetch(select_runs!("WHERE day = $1 ORDER BY ordinal"), &args![day.to_string()]).await?;
     rows.iter().map(run_of).collect()
 }
 
@@ -75,14 +75,14 @@ pub(crate) async fn last_run(link: &mut Link) -> Result<Option<Run>, StoreError>
 }
 
 pub(crate) async fn run_named(link: &mut Link, id: Uuid) -> Result<Option<Run>, StoreError> {
-    let row = link.fetch_one(select_runs!("WHERE run_id = $1"), &values![id.to_string()]).await?;
+    let row = link.fetch_one(select_runs!("WHERE run_id = $1"), &args![id.to_string()]).await?;
     row.as_ref().map(run_of).transpose()
 }
 
 /// End of a run's chain by its last row; not proved.
 pub(crate) async fn tail_of(link: &mut Link, run: &Run) -> Result<Tail, StoreError> {
     let sql = "SELECT last_seq, last_at, hash FROM journal_segments WHERE run_id = $1 ORDER BY first_seq DESC LIMIT 1";
-    let Some(row) = link.fetch_one(sql, &values![run.manifest.id.to_string()]).await? else {
+    let Some(row) = link.fetch_one(sql, &args![run.manifest.id.to_string()]).await? else {
         return Ok(Tail::genesis(run.genesis, run.manifest.after));
     };
     Ok(Tail { seq: seq(row.int(0)?)?, at: Instant::from_nanos(row.int(1)?), hash: row.hash(2)? })
@@ -107,7 +107,7 @@ pub(crate) async fn insert_run(link: &mut Link, new: &NewRun) -> Result<Run, Sto
     let sql = "INSERT INTO journal_runs (run_id, ordinal, mode, account, day, binary_hash, config_hash, tables_hash, \
                started_at, after_seq, predecessor, predecessor_hash, genesis, state) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'running')";
-    let args = values![
+    let args = args![
         new.id.to_string(),
         ordinal,
         new.mode.name(),
@@ -129,7 +129,7 @@ pub(crate) async fn insert_run(link: &mut Link, new: &NewRun) -> Result<Run, Sto
 
 pub(crate) async fn set_state(link: &mut Link, run: Uuid, state: RunState, at: Instant) -> Result<(), StoreError> {
     let sql = "UPDATE journal_runs SET state = $1, ended_at = $2 WHERE run_id = $3";
-    link.execute(sql, &values![state.name(), at.nanos(), run.to_string()]).await.map(|_| ())
+    link.execute(sql, &args![state.name(), at.nanos(), run.to_string()]).await.map(|_| ())
 }
 
 /// Writes a segment, once: a second time it must be the very same (H8).
@@ -138,7 +138,7 @@ pub(crate) async fn insert_segment(link: &mut Link, segment: &Segment, epoch: i6
                checksum, previous, hash, epoch) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
                ON CONFLICT (run_id, first_seq) DO NOTHING";
     let run = segment.run.to_string();
-    let args = values![
+    let args = args![
         run.as_str(),
         segment.first.seq.0,
         segment.last.seq.0,
@@ -156,7 +156,7 @@ pub(crate) async fn insert_segment(link: &mut Link, segment: &Segment, epoch: i6
         return Ok(());
     }
     let sql = "SELECT hash FROM journal_segments WHERE run_id = $1 AND first_seq = $2";
-    let known = link.fetch_one(sql, &values![run, segment.first.seq.0]).await?;
+    let known = link.fetch_one(sql, &args![run, segment.first.seq.0]).await?;
     match known.map(|row| row.hash(0)).transpose()? {
         Some(hash) if hash == segment.hash => Ok(()),
         _ => Err(damaged(format!("another segment stands at event {} already", segment.first.seq))),
@@ -167,7 +167,7 @@ pub(crate) async fn insert_segment(link: &mut Link, segment: &Segment, epoch: i6
 pub(crate) async fn segments(readers: &Readers, run: Uuid, from: Seq, limit: i64) -> Result<Vec<Segment>, StoreError> {
     let sql = "SELECT first_seq, last_seq, first_at, last_at, format, raw_len, payload, checksum, previous, hash \
                FROM journal_segments WHERE run_id = $1 AND first_seq >= $2 ORDER BY first_seq LIMIT $3";
-    let rows = readers.fetch(sql, &values![run.to_string(), from.0, limit]).await?;
+    let rows = readers.fetch(sql, &args![run.to_string(), from.0, limit]).await?;
     let stamp = |row: &Row, n: usize| -> Result<Stamp, StoreError> {
         Ok(Stamp { seq: seq(row.int(n)?)?, at: Instant::from_nanos(row.int(n + 2)?) })
     };

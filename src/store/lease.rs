@@ -11,7 +11,7 @@ use scalper_decide::domain::{Age, Instant};
 use uuid::Uuid;
 
 use super::error::{Refusal, StoreError};
-use super::link::{Link, Value, values};
+use super::link::{Link, args};
 
 /// Name of the lease of the daemon that decides.
 pub const ENGINE: &str = "engine";
@@ -119,12 +119,12 @@ impl Lease {
     pub(crate) async fn fence(&self, link: &mut Link) -> Result<Moment, StoreError> {
         let sent = Moment::now();
         let sql = "UPDATE lease SET heartbeat_at = $1 WHERE name = $2 AND epoch = $3 AND session = $4";
-        let args = values![sent.wall.nanos(), self.name, self.epoch, self.session.to_string()];
+        let args = args![sent.wall.nanos(), self.name, self.epoch, self.session.to_string()];
         if link.execute(sql, &args).await? == 1 {
             return Ok(sent);
         }
         self.held.lost.store(true, Ordering::Release);
-        let now = link.fetch_one("SELECT holder FROM lease WHERE name = $1", &values![self.name]).await?;
+        let now = link.fetch_one("SELECT holder FROM lease WHERE name = $1", &args![self.name]).await?;
         let holder = now.as_ref().map_or(Ok("nobody"), |row| row.text(0))?;
         Err(StoreError::Fenced(holder.to_owned()))
     }
@@ -151,7 +151,7 @@ pub(crate) async fn take(link: &mut Link, request: &LeaseRequest, session: Uuid)
         Link::Postgres(_) => "SELECT epoch, holder, place, heartbeat_at, ttl_ms FROM lease WHERE name = $1 FOR UPDATE",
     };
     let mut epoch = 1;
-    if let Some(row) = link.fetch_one(sql, &values![request.name]).await? {
+    if let Some(row) = link.fetch_one(sql, &args![request.name]).await? {
         let ends = row.int(3)? + row.int(4)? * 1_000_000;
         let left = ends - now.wall.nanos();
         if row.text(2)? != request.place && left > 0 {
@@ -164,7 +164,7 @@ pub(crate) async fn take(link: &mut Link, request: &LeaseRequest, session: Uuid)
                session = excluded.session, holder = excluded.holder, place = excluded.place, \
                acquired_at = excluded.acquired_at, heartbeat_at = excluded.heartbeat_at, ttl_ms = excluded.ttl_ms";
     let ttl = i64::try_from(request.ttl.as_millis()).unwrap_or(i64::MAX / 2_000_000);
-    let args: Vec<Value> = values![
+    let args = args![
         request.name,
         epoch,
         session.to_string(),
@@ -186,7 +186,7 @@ pub(crate) async fn take(link: &mut Link, request: &LeaseRequest, session: Uuid)
 pub(crate) async fn give_back(link: &mut Link, lease: &Lease) -> Result<(), StoreError> {
     lease.lose();
     let sql = "UPDATE lease SET heartbeat_at = 0 WHERE name = $1 AND epoch = $2 AND session = $3";
-    link.execute(sql, &values![lease.name, lease.epoch, lease.session.to_string()]).await.map(|_| ())
+    link.execute(sql, &args![lease.name, lease.epoch, lease.session.to_string()]).await.map(|_| ())
 }
 
 #[cfg(test)]

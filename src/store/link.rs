@@ -77,11 +77,17 @@ impl From<[u8; 32]> for Value {
     }
 }
 
-/// Shortens `vec![Value::from(a), ..]`.
+/// The values of a row.
 macro_rules! values {
     ($($v:expr),* $(,)?) => { vec![$($crate::store::link::Value::from($v)),*] };
 }
 pub(crate) use values;
+
+/// The values a statement binds.
+macro_rules! args {
+    ($($v:expr),* $(,)?) => { [$($crate::store::link::Value::from($v)),*] };
+}
+pub(crate) use args;
 
 /// A row by position.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -11,7 +11,7 @@ use rust_decimal::prelude::ToPrimitive as _;
 use scalper_decide::domain::{Segment, Underlying};
 
 use super::error::StoreError;
-use super::link::{Link, Value, values};
+use super::link::{Link, args};
 
 /// Indices whose derivatives are kept (S3-31).
 const TRADED: [Underlying; 3] = [Underlying::Nifty, Underlying::BankNifty, Underlying::Sensex];
@@ -188,13 +188,13 @@ pub(crate) async fn load(link: &mut Link, master: &Master) -> Result<Loaded, Sto
                    ON CONFLICT (segment, security_id) DO UPDATE SET exchange = excluded.exchange, \
                    symbol = excluded.symbol, name = excluded.name";
         let id = i64::from(row.security_id);
-        let args = values![row.exchange.as_str(), segment, id, row.symbol.as_str(), row.name.as_str()];
+        let args = args![row.exchange.as_str(), segment, id, row.symbol.as_str(), row.name.as_str()];
         link.execute(sql, &args).await?;
         loaded.instruments += 1;
     }
     for row in &master.derivatives {
         let sql = "SELECT id FROM instruments WHERE segment = $1 AND symbol = $2";
-        let index = link.fetch(sql, &values![segment, row.underlying.symbol()]).await?;
+        let index = link.fetch(sql, &args![segment, row.underlying.symbol()]).await?;
         let [index] = index.as_slice() else {
             loaded.ambiguous += 1;
             continue;
@@ -204,7 +204,7 @@ pub(crate) async fn load(link: &mut Link, master: &Master) -> Result<Loaded, Sto
                    ON CONFLICT (segment, security_id) DO UPDATE SET instrument_id = excluded.instrument_id, \
                    symbol = excluded.symbol, expiry = excluded.expiry, strike_paise = excluded.strike_paise, \
                    option_right = excluded.option_right, lot = excluded.lot, tick_paise = excluded.tick_paise";
-        let args: Vec<Value> = values![
+        let args = args![
             index.int(0)?,
             row.underlying.fno_segment().name(),
             i64::from(row.security_id),

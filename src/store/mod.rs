@@ -9,6 +9,7 @@ pub mod lease;
 pub mod link;
 pub mod marker;
 pub mod master;
+pub mod operations;
 pub mod place;
 pub mod projection;
 pub mod replay;
@@ -31,7 +32,7 @@ use crate::journal::segment::Segment;
 use crate::journal::writer::JournalWriter;
 use error::{Refusal, StoreError};
 use lease::{Lease, LeaseRequest, Moment};
-use link::{Link, Readers, Row, Value, values};
+use link::{Link, Readers, Row, Value, args};
 use place::{FolderLock, StoreUrl};
 use writer::{Durability, Job, WriterHandle};
 
@@ -203,7 +204,7 @@ impl Store {
             Box::pin(async move {
                 let sql = "INSERT INTO config_history (config_hash, first_seen, settings) VALUES ($1, $2, $3) \
                            ON CONFLICT (config_hash) DO NOTHING";
-                link.execute(sql, &values![hash, at.nanos(), settings]).await.map(|_| ())
+                link.execute(sql, &args![hash, at.nanos(), settings]).await.map(|_| ())
             })
         })
         .await
@@ -238,7 +239,7 @@ async fn prepare(link: &mut Link, options: &StoreOptions, contents: &Contents) -
 
 async fn check_owner(link: &mut Link, owner: &Owner) -> Result<(), StoreError> {
     let sql = "INSERT INTO identity (id, mode, account, created_at) VALUES (1, $1, $2, $3) ON CONFLICT (id) DO NOTHING";
-    link.execute(sql, &values![owner.mode.name(), owner.account.as_str(), Moment::now().wall.nanos()]).await?;
+    link.execute(sql, &args![owner.mode.name(), owner.account.as_str(), Moment::now().wall.nanos()]).await?;
     let row = link.fetch_one("SELECT mode, account FROM identity", &[]).await?;
     let row = row.ok_or_else(|| StoreError::Damaged("the database belongs to nobody".to_owned()))?;
     let found_mode = Mode::from_name(row.text(0)?)

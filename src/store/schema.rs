@@ -4,7 +4,7 @@ use sqlx::Connection as _;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 
 use super::error::{Refusal, StoreError};
-use super::link::{Link, values};
+use super::link::{Link, args};
 
 /// Number, name, SQLite, PostgreSQL.
 type Step = (i64, &'static str, &'static str, &'static str);
@@ -42,7 +42,7 @@ pub async fn version(link: &mut Link) -> Result<i64, StoreError> {
             "SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = $1"
         }
     };
-    let row = link.fetch_one(listed, &values!["_sqlx_migrations"]).await?.expect("a count has a row");
+    let row = link.fetch_one(listed, &args!["_sqlx_migrations"]).await?.expect("a count has a row");
     if row.int(0)? == 0 {
         return Ok(0);
     }

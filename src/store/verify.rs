@@ -12,7 +12,7 @@ use scalper_decide::journal::JournalEntry;
 use scalper_decide::pipeline;
 
 use super::error::{Refusal, StoreError};
-use super::link::{Link, Readers, Row, Value, values};
+use super::link::{Link, Readers, Row, Value, args};
 use super::projection::{CoreView, Projector};
 use super::replay::{self, Replayed, Step};
 use super::tables::{PROJECTED, RowChange};
@@ -88,7 +88,7 @@ pub async fn rebuild(
 pub async fn stored(readers: &Readers, day: NaiveDate) -> Result<Tables, StoreError> {
     let mut tables = Tables::new();
     for table in PROJECTED {
-        for Row(row) in readers.fetch(table.statements().of_day, &values![day.to_string()]).await? {
+        for Row(row) in readers.fetch(table.statements().of_day, &args![day.to_string()]).await? {
             tables.insert((table.name, row[..table.key].to_vec()), row);
         }
     }

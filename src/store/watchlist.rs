@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::Store;
 use super::error::StoreError;
-use super::link::{Link, Readers, values};
+use super::link::{Link, Readers, args};
 use super::master::{self, Loaded, Master};
 
 /// The shipped seeds.
@@ -177,7 +177,7 @@ impl Store {
 
 async fn known_indices(readers: &Readers) -> Result<Vec<Known>, StoreError> {
     let sql = "SELECT exchange, security_id, symbol FROM instruments WHERE segment = $1";
-    let rows = readers.fetch(sql, &values![Segment::IdxI.name()]).await?;
+    let rows = readers.fetch(sql, &args![Segment::IdxI.name()]).await?;
     let known = |row: &super::link::Row| {
         Ok(Known { exchange: row.text(0)?.to_owned(), security_id: row.int(1)?, symbol: row.text(2)?.to_owned() })
     };
@@ -187,13 +187,13 @@ async fn known_indices(readers: &Readers) -> Result<Vec<Known>, StoreError> {
 async fn put(link: &mut Link, seed: &Seed) -> Result<(), StoreError> {
     let id = i64::from(seed.security_id);
     let sql = "SELECT id FROM instruments WHERE segment = $1 AND security_id = $2";
-    let row = link.fetch_one(sql, &values![seed.segment.as_str(), id]).await?;
+    let row = link.fetch_one(sql, &args![seed.segment.as_str(), id]).await?;
     let instrument = row.ok_or_else(|| StoreError::Statement(format!("{} was not loaded", seed.symbol)))?.int(0)?;
     let sql = "INSERT INTO watchlist_items (watchable_type, watchable_id, segment, security_id, kind, active, label) \
                VALUES ('instrument', $1, $2, $3, $4, $5, $6) ON CONFLICT (segment, security_id) DO UPDATE SET \
                watchable_id = excluded.watchable_id, kind = excluded.kind, label = excluded.label";
     let active = i64::from(seed.active);
-    let args = values![instrument, seed.segment.as_str(), id, seed.kind.name(), active, seed.label.clone()];
+    let args = args![instrument, seed.segment.as_str(), id, seed.kind.name(), active, seed.label.clone()];
     link.execute(sql, &args).await.map(|_| ())
 }
 

@@ -11,11 +11,12 @@ use scalper::store::audit::{self, Act};
 use scalper::store::error::{Refusal, StoreError};
 use scalper::store::lease::{LeaseRequest, Moment};
 use scalper::store::link::{Link, Value};
+use scalper::store::operations::{self, BudgetUse};
 use scalper::store::place::StoreUrl;
 use scalper::store::projection::Projector;
 use scalper::store::replay::{self, Step};
 use scalper::store::{Owner, Store, StoreOptions, journal_rows, schema, verify, watchlist};
-use scalper_decide::domain::{Event, Instant, Seq, Stamp};
+use scalper_decide::domain::{Event, Instant, Seq, Stamp, Underlying};
 use scalper_decide::journal::JournalEntry;
 use uuid::Uuid;
 
@@ -252,6 +253,30 @@ async fn audit_trail(dir: &Path, url: &StoreUrl) {
     store.close().await;
 }
 
+async fn small_facts(dir: &Path, url: &StoreUrl) {
+    let store = Store::open(&options(dir, url)).await.unwrap();
+    let day = |d| NaiveDate::from_ymd_opt(2026, 1, d).unwrap();
+    for (d, iv) in [(12, 11.25), (13, 99.0), (13, 12.5), (14, 13.0)] {
+        store.save_iv(Underlying::Nifty, day(d), iv).await.unwrap();
+    }
+    assert!(store.save_iv(Underlying::Nifty, day(15), f64::NAN).await.is_err());
+    let history = operations::iv_history(store.readers(), day(14)).await.unwrap();
+    assert_eq!(history[&Underlying::Nifty], [(day(12), 11.25), (day(13), 12.5)]);
+
+    // I16: the windows survive the process, and a late writer cannot give calls back.
+    let used = |secs, used| BudgetUse { budget: "orders/day".to_owned(), window_start: Instant::from_secs(secs), used };
+    for (uses, since) in [(vec![used(1, 7), used(2, 9)], 0), (vec![used(2, 4)], 2)] {
+        store.save_budget("1000000001".to_owned(), uses, Instant::from_secs(since)).await.unwrap();
+    }
+    let kept = operations::budget_use(store.readers(), "1000000001", Instant::from_secs(0)).await.unwrap();
+    assert_eq!(kept, [used(2, 9)]);
+    for _ in 0..2 {
+        store.remember_config("c0ffee".to_owned(), "a: 1".to_owned(), Instant::from_secs(1)).await.unwrap();
+    }
+    assert_eq!(store.fetch("SELECT settings FROM config_history", &[]).await.unwrap().len(), 1);
+    store.close().await;
+}
+
 async fn schema_is_guarded(dir: &Path, url: &StoreUrl) {
     // G16: an older program leaves a newer schema alone.
     Store::open(&options(dir, url)).await.unwrap().close().await;
@@ -297,6 +322,8 @@ macro_rules! suite {
             seeds(dir.path(), &url).await;
             let (dir, url) = fresh("audit_trail");
             audit_trail(dir.path(), &url).await;
+            let (dir, url) = fresh("facts");
+            small_facts(dir.path(), &url).await;
             let (dir, url) = fresh("guarded");
             schema_is_guarded(dir.path(), &url).await;
             let (dir, url) = fresh("journal");

@@ -23,8 +23,8 @@ use super::postgres::Server;
 
 const CHILD: &str = "SCALPER_TEST_CHILD";
 const LOCKED: &str = "SCALPER_TEST_LOCKED";
-/// Enough for a first trade after the warm-up days.
-const TICKS: usize = 12_000;
+/// Of each generated day: enough for a hundred commits.
+const TICKS: usize = 6_000;
 
 /// Not a test of its own: what the killed process does. It journals a played day from where the database ends, and says
 /// what is durable as soon as it knows.
@@ -70,7 +70,7 @@ async fn journal_until_killed(dir: &Path, url: &StoreUrl) {
                 return ControlFlow::Continue(());
             }
             writer.append(stamp, event).unwrap();
-            if stamp.seq.0 % 400 == 0
+            if stamp.seq.0 % 150 == 0
                 || entries.iter().any(|e| matches!(e, scalper_decide::journal::JournalEntry::Command { .. }))
             {
                 projector.look(stamp, core);

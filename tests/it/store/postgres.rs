@@ -114,8 +114,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // SIGQUIT would leave children behind for a moment; the postmaster's death takes them with it.
-        let _ = self.process.kill();
+        // An immediate shutdown takes its processes and shared memory with it.
+        let _ = Command::new("kill").args(["-QUIT", &self.process.id().to_string()]).status();
         let _ = self.process.wait();
     }
 }
