@@ -61,6 +61,18 @@ pub struct OrderChange {
 ///     client.orders_at_simulator();
 /// }
 /// ```
+/// The same words compile for the simulator and, with consent, for live:
+/// ```
+/// use scalper::broker::dhan::rest::client::Client;
+/// use scalper::broker::{Live, LiveConsent, OrderPort, Sim};
+/// fn write_orders(_: &impl OrderPort) {}
+/// fn sim(client: &Client<Sim>) {
+///     write_orders(&client.orders_at_simulator());
+/// }
+/// fn live(client: &Client<Live>, consent: &LiveConsent) {
+///     write_orders(&client.orders(consent).unwrap());
+/// }
+/// ```
 pub trait OrderPort: Send + Sync {
     /// Sends a new order.
     fn place(&self, order: NewOrder) -> BoxFuture<'_, Answer>;

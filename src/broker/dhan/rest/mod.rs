@@ -48,6 +48,8 @@ fn test_data(name: &str) -> Option<std::path::PathBuf> {
 }
 
 #[cfg(test)]
+mod answers_tests;
+#[cfg(test)]
 mod fuzz_tests;
 #[cfg(test)]
 mod samples_tests;
