@@ -7,6 +7,7 @@ pub mod db;
 pub mod demo;
 pub mod exit;
 pub mod greeks;
+pub mod operate;
 pub mod progress;
 pub mod token;
 
@@ -42,6 +43,8 @@ enum Verb {
     Greeks(greeks::GreeksArgs),
     /// Set, renew and look at the broker's access token.
     Token(token::TokenArgs),
+    #[command(flatten)]
+    Operate(operate::Operate),
 }
 
 /// Parses the arguments and runs the verb.
@@ -61,6 +64,7 @@ pub fn main() -> ExitCode {
         Verb::Config(args) => config::run(&args).map(|()| exit::Code::Ok),
         Verb::Greeks(args) => greeks::run_verb(&args),
         Verb::Token(args) => token::run(&args),
+        Verb::Operate(verb) => operate::run(&verb),
     };
     exit::finish(result)
 }

@@ -179,7 +179,7 @@ pub(crate) fn all_kinds() -> Vec<(Stamp, Event)> {
             },
         }),
         Event::Broker(BrokerEvent::PushLink { up: false }),
-        Event::Operator(OperatorCommand::Close { position: PositionId(9) }),
+        Event::Operator(OperatorCommand::Close { position: PositionId(9), lots: None, request: 0 }),
     ];
     let stamp =
         |n: usize| Stamp { seq: Seq(41 + n as u64), at: Instant::from_nanos(1_768_189_500_000_000_000 + n as i64) };

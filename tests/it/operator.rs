@@ -6,6 +6,7 @@ use std::sync::Arc;
 use scalper::backtest::feed::TickFeed as _;
 use scalper::backtest::memory_feed::MemoryFeed;
 use scalper::config;
+use scalper_decide::decision_core::Core as _;
 use scalper_decide::direct::{CoreTables, Direct};
 use scalper_decide::domain::alarm::AlarmKey;
 use scalper_decide::domain::operator::{OperatorAnswer, OperatorCommand};
@@ -88,7 +89,7 @@ impl World {
 
     fn handle(&mut self, at: Instant, event: Event) {
         self.now = self.now.max(at);
-        self.core.handle(at, &event).expect("the core goes on");
+        self.core.handle_now(at, &event).expect("the core goes on");
         self.log.push((at, event));
         for (_, command) in self.core.take_commands().collect::<Vec<_>>() {
             self.venue.submit(at, command);
@@ -341,7 +342,7 @@ fn the_journal_of_a_day_with_people_and_settings_replays_to_the_same_digest() {
     other.capital.opening_balance = Some(Money::from_rupees(7));
     let mut again = Direct::new(other, tables(), &BTreeMap::new());
     for (at, event) in &w.log {
-        again.handle(*at, event).unwrap();
+        again.handle_now(*at, event).unwrap();
     }
     assert_eq!(again.digest(), w.core.digest());
     assert_eq!(again.capital().balance(), w.core.capital().balance());

@@ -13,7 +13,7 @@ use crate::support::{demo_market, demo_request, replay, request, shared_data};
 
 fn by_mailbox(feed: &dyn TickFeed, request: &BacktestRequest) -> BacktestResult {
     let tables = config::tables::load(None).expect("shipped tables load");
-    run_wired(&ByMailbox, request, feed, &tables, &Default::default()).expect("the replay runs")
+    run_wired(&ByMailbox, request, feed, &tables, &Default::default(), None).expect("the replay runs")
 }
 
 /// Everything a record holds, floats to their last digit.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use scalper::config;
+use scalper_decide::decision_core::Core as _;
 use scalper_decide::direct::{CoreTables, Direct};
 use scalper_decide::domain::broker::{
     BrokerEvent, BrokerOrderId, BrokerOrderType, BrokerRead, BrokerStatus, OrderRow, Product,
@@ -31,7 +32,7 @@ fn core(with_broker: bool) -> (Direct, Instant) {
         core = core.with_reconciler(reconciler);
     }
     let at = hours.open_at();
-    core.handle(at, &Event::SessionOpened { hours, warm_up: false, bars_of: BTreeMap::new() }).unwrap();
+    core.handle_now(at, &Event::SessionOpened { hours, warm_up: false, bars_of: BTreeMap::new() }).unwrap();
     (core, at)
 }
 
@@ -61,7 +62,7 @@ fn a_core_that_faces_a_broker_reads_its_books_before_it_enters_and_journals_what
     // P3, P4, I34, E7.
     let (mut core, at) = core(true);
     assert_eq!(core.wake_at(), Some(at), "the first round is due at once");
-    core.handle(at, &Event::Timer).unwrap();
+    core.handle_now(at, &Event::Timer).unwrap();
     assert_eq!(core.take_reads().collect::<Vec<_>>(), ROUND);
     let block = |core: &Direct| core.reconciler().entry_block(Underlying::Nifty).map(|b| b.code);
     assert_eq!(block(&core), Some("RECONCILING"));
@@ -73,12 +74,12 @@ fn a_core_that_faces_a_broker_reads_its_books_before_it_enters_and_journals_what
         BrokerEvent::Positions { asked_at: at, rows: vec![] },
     ];
     for said in said {
-        core.handle(later, &Event::Broker(said)).unwrap();
+        core.handle_now(later, &Event::Broker(said)).unwrap();
     }
     assert_eq!(block(&core), None);
     assert_eq!(core.take_journal().count(), 0);
 
-    core.handle(later, &Event::Broker(BrokerEvent::Pushed { row: own_unknown() })).unwrap();
+    core.handle_now(later, &Event::Broker(BrokerEvent::Pushed { row: own_unknown() })).unwrap();
     assert_eq!(block(&core), Some("OWN_UNKNOWN"));
     let found: Vec<&str> = core
         .take_journal()
@@ -94,8 +95,8 @@ fn a_core_that_faces_a_broker_reads_its_books_before_it_enters_and_journals_what
 #[test]
 fn a_core_without_a_broker_asks_and_blocks_nothing() {
     let (mut core, at) = core(false);
-    core.handle(at, &Event::Timer).unwrap();
-    core.handle(at, &Event::Broker(BrokerEvent::Pushed { row: own_unknown() })).unwrap();
+    core.handle_now(at, &Event::Timer).unwrap();
+    core.handle_now(at, &Event::Broker(BrokerEvent::Pushed { row: own_unknown() })).unwrap();
     assert_eq!(core.take_reads().count() + core.take_journal().count(), 0);
     assert_eq!(core.reconciler().entry_block(Underlying::Nifty), None);
 }

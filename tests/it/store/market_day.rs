@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use scalper::backtest::feed::TickFeed as _;
 use scalper::config;
 use scalper::store::verify::ReplayCore;
+use scalper_decide::decision_core::Core as _;
 use scalper_decide::direct::{CoreTables, Direct};
 use scalper_decide::domain::{Event, Instant, InstrumentId, Stamp, Tick, TimeOfDay};
 use scalper_decide::journal::JournalEntry;
