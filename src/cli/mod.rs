@@ -9,6 +9,7 @@ pub mod exit;
 pub mod greeks;
 pub mod operate;
 pub mod progress;
+pub mod run;
 pub mod token;
 
 use std::process::ExitCode;
@@ -43,6 +44,8 @@ enum Verb {
     Greeks(greeks::GreeksArgs),
     /// Set, renew and look at the broker's access token.
     Token(token::TokenArgs),
+    /// Run the daemon: trade by itself in the simulated market.
+    Run(run::RunArgs),
     #[command(flatten)]
     Operate(operate::Operate),
 }
@@ -64,6 +67,7 @@ pub fn main() -> ExitCode {
         Verb::Config(args) => config::run(&args).map(|()| exit::Code::Ok),
         Verb::Greeks(args) => greeks::run_verb(&args),
         Verb::Token(args) => token::run(&args),
+        Verb::Run(args) => run::run(&args),
         Verb::Operate(verb) => operate::run(&verb),
     };
     exit::finish(result)

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use super::config::named_or_default;
 use super::exit::{BadUsage, Code};
+use crate::broker::Sim;
 use crate::broker::dhan::credentials::Credentials;
 use crate::broker::dhan::feed::FeedConfig;
 use crate::broker::dhan::rest::budget::Unlimited;
@@ -23,7 +24,6 @@ use crate::broker::dhan::rest::client::{Client, fixed};
 use crate::broker::dhan::rest::instruments;
 use crate::broker::dhan::rest::transport::Limits;
 use crate::broker::dhan::socket::SocketConfig;
-use crate::broker::Sim;
 use crate::config::{self, Effective};
 use crate::engine::runtime::Stopped;
 use crate::engine::sim::{SimMarket, SimWorld, after_open};
@@ -110,8 +110,10 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Code> {
 }
 
 async fn live(args: &RunArgs, config: Effective, world: &SimWorld) -> anyhow::Result<Code> {
-    let credentials = Credentials { client_id: world.client_id.clone(), token: world.token.expose_secret().to_owned().into() };
-    let client = Client::<Sim>::for_simulator(&world.rest, fixed(credentials.clone()), Arc::new(Unlimited), Limits::default())?;
+    let credentials =
+        Credentials { client_id: world.client_id.clone(), token: world.token.expose_secret().to_owned().into() };
+    let client =
+        Client::<Sim>::for_simulator(&world.rest, fixed(credentials.clone()), Arc::new(Unlimited), Limits::default())?;
     let instruments = instruments(&client, &args.data, &config, world).await?;
     let (keep_credentials, credentials) = watch::channel(Some(credentials));
     let sockets = SocketPlan {
@@ -195,7 +197,8 @@ async fn instruments(
     client.download_instruments(&path).await.context("the instrument list")?;
     let file = std::fs::File::open(&path).with_context(|| path.display().to_string())?;
     let day = world.clock.now().ist_date();
-    let master = instruments::load(std::io::BufReader::new(file), &config.params.indices, day, &config.tables.contracts)?;
+    let master =
+        instruments::load(std::io::BufReader::new(file), &config.params.indices, day, &config.tables.contracts)?;
     for complaint in &master.complaints {
         tracing::warn!(target: "instruments", complaint);
     }

@@ -11,6 +11,7 @@ pub mod release;
 pub mod runtime;
 pub mod schedule;
 pub mod sent_log;
+pub mod sim;
 pub mod sockets;
 pub mod start;
 pub mod status;

@@ -3,7 +3,6 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
@@ -148,8 +147,8 @@ async fn bring_up(
     let config = SimServerConfig { pace: Pace::Scaled(speed), start_at, ..SimServerConfig::default() };
     let server = SimServer::start(market, tables.charges.clone(), config).await?;
     let address: SocketAddr = ([127, 0, 0, 1], 0).into();
-    let (rest, handle) =
-        rest::serve(address, server.desk.clone(), rest::RestConfig::default()).map_err(|e| SimWorldError::Rest(e.to_string()))?;
+    let (rest, handle) = rest::serve(address, rest::RestState::new(server.desk.clone()))
+        .map_err(|e| SimWorldError::Rest(e.to_string()))?;
     let up = Up {
         rest,
         sockets: server.addresses.clone(),
@@ -175,4 +174,3 @@ impl Drop for SimWorld {
 pub fn after_open(hours: &scalper_decide::domain::SessionHours) -> Instant {
     hours.open_at() + Age::from_secs(15)
 }
-
