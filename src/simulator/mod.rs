@@ -6,13 +6,15 @@
 //! reads nothing but what happened here.
 //!
 //! Rooms: [`market`] (where prices come from), [`board`] and [`bars`] (what is known of each instrument), [`oms`] (orders and
-//! books), [`account`] and [`limits`] (who may ask, how often), [`answers`] (quotes, chains, candles).
+//! books), [`account`] and [`limits`] (who may ask, how often), [`answers`] (quotes, chains, candles), [`desk`] (what the
+//! servers share).
 
 pub mod account;
 pub mod agenda;
 pub mod answers;
 pub mod bars;
 pub mod board;
+pub mod desk;
 pub mod limits;
 pub mod market;
 pub mod oms;
