@@ -18,6 +18,8 @@ pub mod desk;
 pub mod limits;
 pub mod market;
 pub mod oms;
+pub mod server;
+pub mod sockets;
 mod session;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::accept_hdr_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
-use tokio_util::task::TaskTracker;
+use tokio_util::sync::CancellationToken;
 
 use super::hub::{Door, Hub};
 use super::line::{self, Ending, part};
@@ -25,12 +25,12 @@ const BAD_LOGIN: Duration = Duration::from_millis(10);
 /// How long a silent door keeps TCP open.
 const SILENT: Duration = Duration::from_secs(3_600);
 
-/// Lets connections in for ever.
-pub(in crate::simulator) async fn accept(listener: TcpListener, hub: Arc<Hub>, tasks: TaskTracker) {
+/// Lets connections in for ever; `stop` ends those that are open.
+pub(in crate::simulator) async fn accept(listener: TcpListener, hub: Arc<Hub>, stop: CancellationToken) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                tasks.spawn(enter(stream, Arc::clone(&hub)));
+                tokio::spawn(stop.clone().run_until_cancelled_owned(enter(stream, Arc::clone(&hub))));
             }
             // Out of file handles, or a client that left at once: the next one may do better.
             Err(error) => {

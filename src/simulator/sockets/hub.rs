@@ -1,7 +1,7 @@
 //! All open connections: who may join, what each is told, which faults they suffer, and the counters that prove what
 //! was written.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -14,9 +14,11 @@ use super::line::{Ending, Line};
 use super::packets;
 use super::{Kind, SocketsConfig, alerts};
 use crate::broker::dhan::wire::packet::{Body, Packet};
+use crate::broker::dhan::wire::request::Mode;
 use crate::simulator::Notice;
 use crate::simulator::desk::{Desk, FeedItem, Seen};
 use crate::simulator::limits::FeedLimits;
+use crate::simulator::market::Key;
 use crate::simulator::oms::order::Update;
 
 /// What was written to sockets since the start. Counted before the bytes leave, so a client in this process that has
@@ -91,7 +93,10 @@ struct Lines {
 impl Hub {
     /// No connections yet.
     pub fn new(desk: Desk, client_id: &str, config: SocketsConfig) -> Hub {
-        let limits = |limits: FeedLimits| FeedLimits { long_message_ends: config.long_message_ends, ..limits };
+        let limits = |mut limits: FeedLimits| {
+            limits.long_message_ends = config.long_message_ends;
+            limits
+        };
         let lines = Lines {
             next: 1,
             open: BTreeMap::new(),
@@ -122,6 +127,11 @@ impl Hub {
     /// Open connections of a kind.
     pub fn open(&self, kind: Kind) -> usize {
         self.lock().open.values().filter(|line| line.kind == kind).count()
+    }
+
+    /// What each open connection of a kind is subscribed to, oldest connection first.
+    pub fn subscribed(&self, kind: Kind) -> Vec<BTreeSet<(Key, Mode)>> {
+        self.lock().open.values().filter(|line| line.kind == kind).map(|line| line.subscribed()).collect()
     }
 
     /// Sets what new connections meet.

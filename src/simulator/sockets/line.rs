@@ -1,7 +1,7 @@
 //! One open connection: what it has asked for, what waits for it, what is wrong with it, and the task that reads and
 //! writes it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -21,6 +21,7 @@ use super::outbox::{Body, Item, Outbox};
 use super::subscriptions::{Heard, Subscriptions};
 use super::{Kind, SocketsConfig, packets};
 use crate::broker::dhan::wire::packet::HEADER;
+use crate::broker::dhan::wire::request::Mode;
 use crate::simulator::desk::Seen;
 use crate::simulator::limits::FeedLimits;
 use crate::simulator::market::Key;
@@ -172,6 +173,10 @@ impl Line {
             Ok(()) => self.wake.notify_one(),
             Err(super::outbox::Overflow) => self.end(Ending::Reset),
         }
+    }
+
+    pub(super) fn subscribed(&self) -> BTreeSet<(Key, Mode)> {
+        self.lock().subscriptions.all().collect()
     }
 
     pub(super) fn is_drained(&self) -> bool {

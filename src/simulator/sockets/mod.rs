@@ -14,6 +14,8 @@ mod outbox;
 mod packets;
 mod pump;
 mod subscriptions;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -66,7 +66,8 @@ impl Conductor {
         }
     }
 
-    /// Moves a driven clock to the end of the market, or until `end` when that comes first.
+    /// Moves a driven clock to `end`, or through the last thing that happens when the market ends before; returns when
+    /// everything is written.
     ///
     /// # Errors
     /// The market is broken.
@@ -75,12 +76,17 @@ impl Conductor {
         loop {
             self.settle().await;
             let at = desk.next_at();
-            if at > end || at == Instant::MAX {
+            let is_last = at > end || at == Instant::MAX;
+            if is_last && end == Instant::MAX {
                 return Ok(());
             }
-            desk.clock().drive(at);
+            desk.clock().drive(at.min(end));
             desk.step()?;
             self.drain();
+            if is_last {
+                self.settle().await;
+                return Ok(());
+            }
             // Requests of clients get their turn between two instants.
             tokio::task::yield_now().await;
         }
