@@ -7,7 +7,7 @@
 //!
 //! Rooms: [`market`] (where prices come from), [`board`] and [`bars`] (what is known of each instrument), [`oms`] (orders and
 //! books), [`account`] and [`limits`] (who may ask, how often), [`answers`] (quotes, chains, candles), [`desk`] (what the
-//! servers share).
+//! servers share), [`rest`] (the broker's REST API).
 
 pub mod account;
 pub mod agenda;
@@ -18,6 +18,7 @@ pub mod desk;
 pub mod limits;
 pub mod market;
 pub mod oms;
+pub mod rest;
 mod session;
 #[cfg(test)]
 mod tests;
