@@ -7,6 +7,7 @@ pub mod demo;
 pub mod exit;
 pub mod greeks;
 pub mod progress;
+pub mod sim;
 pub mod token;
 
 use std::process::ExitCode;
@@ -39,6 +40,8 @@ enum Verb {
     Greeks(greeks::GreeksArgs),
     /// Set, renew and look at the broker's access token.
     Token(token::TokenArgs),
+    /// Run a simulated broker on this machine: REST, market feed, depth and order updates, until Ctrl-C.
+    Sim(sim::SimArgs),
 }
 
 /// Parses the arguments and runs the verb.
@@ -57,6 +60,7 @@ pub fn main() -> ExitCode {
         Verb::Config(args) => config::run(&args).map(|()| exit::Code::Ok),
         Verb::Greeks(args) => greeks::run_verb(&args),
         Verb::Token(args) => token::run(&args),
+        Verb::Sim(args) => sim::run(&args),
     };
     exit::finish(result)
 }

@@ -74,15 +74,8 @@ struct Inner {
 impl Desk {
     /// A desk around a simulator. Nothing happens until somebody calls.
     pub fn new(sim: Simulator, account: Account, rates: RateLimits, clock: SessionClock) -> Desk {
-        let inner = Inner {
-            sim,
-            account,
-            rates,
-            step: Step::default(),
-            feeds: Vec::new(),
-            updates: Vec::new(),
-            broken: None,
-        };
+        let inner =
+            Inner { sim, account, rates, step: Step::default(), feeds: Vec::new(), updates: Vec::new(), broken: None };
         Desk(Arc::new(Shared { clock, inner: Mutex::new(inner), called: Notify::new() }))
     }
 
@@ -109,10 +102,7 @@ impl Desk {
     ///
     /// # Errors
     /// The market is broken; the call was not made.
-    pub fn with<T>(
-        &self,
-        call: impl FnOnce(&mut Simulator, &mut Account, Instant) -> T,
-    ) -> Result<T, MarketBroken> {
+    pub fn with<T>(&self, call: impl FnOnce(&mut Simulator, &mut Account, Instant) -> T) -> Result<T, MarketBroken> {
         self.with_limits(|sim, account, _, now| call(sim, account, now))
     }
 
@@ -220,7 +210,8 @@ impl Inner {
         let feeds: Vec<Arc<Queue>> = self.feeds.iter().filter_map(Weak::upgrade).collect();
         if !feeds.is_empty() {
             let notices = self.step.notices.iter().cloned().map(FeedItem::Notice);
-            let ticks = self.step.ticks.iter().filter_map(|tick| Some(FeedItem::Tick(Arc::new(seen(&self.sim, tick)?))));
+            let ticks =
+                self.step.ticks.iter().filter_map(|tick| Some(FeedItem::Tick(Arc::new(seen(&self.sim, tick)?))));
             // Bells of an instant come before its ticks.
             for item in notices.chain(ticks) {
                 for feed in &feeds {

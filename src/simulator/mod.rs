@@ -7,7 +7,7 @@
 //!
 //! Rooms: [`market`] (where prices come from), [`board`] and [`bars`] (what is known of each instrument), [`oms`] (orders and
 //! books), [`account`] and [`limits`] (who may ask, how often), [`answers`] (quotes, chains, candles), [`desk`] (what the
-//! servers share).
+//! servers share), [`rest`] and [`sockets`] (the broker's API), [`server`] (all of it running).
 
 pub mod account;
 pub mod agenda;
@@ -18,9 +18,10 @@ pub mod desk;
 pub mod limits;
 pub mod market;
 pub mod oms;
+pub mod rest;
 pub mod server;
-pub mod sockets;
 mod session;
+pub mod sockets;
 #[cfg(test)]
 mod tests;
 pub mod truth;

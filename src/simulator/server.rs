@@ -1,8 +1,8 @@
-//! The simulated broker as one running thing: market, desk, sockets, and the task that moves the market.
+//! The simulated broker as one running thing: market, desk, REST, sockets, and the task that moves the market.
 //!
 //! ```text
 //! let server = SimServer::start(market, charges, config).await?;
-//! server.addresses.feed, .depth, .order_updates    what clients are configured with
+//! server.addresses.rest, .feed, .depth, .order_updates, .instruments    what clients are configured with
 //! server.client_id, server.token                   what they log in with
 //! server.clock                                     session time, to be shared with a client in this process
 //! server.desk, server.hub                          orders by hand, the truth; faults, counters
@@ -12,6 +12,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use actix_web::dev::ServerHandle;
 use scalper_decide::domain::{ChargeBook, Instant};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
@@ -22,6 +23,8 @@ use super::account::{Account, TOKEN_LIFE};
 use super::desk::{Desk, MarketBroken};
 use super::limits::RateLimits;
 use super::market::{Market, MarketError};
+use super::rest::faults::{FaultHook, NoFaults};
+use super::rest::{RestOptions, RestState, ServeError, serve};
 use super::sockets::{Acknowledged, Conductor, Hub, SocketsConfig, accept};
 use super::{SimConfig, Simulator};
 use crate::clock::SessionClock;
@@ -40,7 +43,7 @@ pub enum Pace {
 pub const MAX_SPEED: f64 = 1_000.0;
 
 /// How to run a simulated broker.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SimServerConfig {
     /// The exchange and the back office.
     pub sim: SimConfig,
@@ -52,6 +55,12 @@ pub struct SimServerConfig {
     pub start_at: Option<Instant>,
     /// Loopback address to listen on.
     pub host: IpAddr,
+    /// What of REST may differ, and what goes wrong with it.
+    pub rest: RestOptions,
+    /// Faults of REST.
+    pub rest_faults: Arc<dyn FaultHook>,
+    /// Port of REST; 0 = any.
+    pub rest_port: u16,
     /// Port of the sockets; 0 = any.
     pub socket_port: u16,
     /// The account.
@@ -68,6 +77,9 @@ impl Default for SimServerConfig {
             pace: Pace::Scaled(1.0),
             start_at: None,
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            rest: RestOptions::default(),
+            rest_faults: Arc::new(NoFaults),
+            rest_port: 0,
             socket_port: 0,
             client_id: "1000000001".to_owned(),
             acknowledged: None,
@@ -90,6 +102,9 @@ pub enum SimServerError {
     /// The market does not reach the start.
     #[error(transparent)]
     Broken(#[from] MarketBroken),
+    /// REST does not start.
+    #[error(transparent)]
+    Rest(#[from] ServeError),
     /// The port cannot be had.
     #[error("cannot listen on {address}: {source}")]
     Bind {
@@ -103,6 +118,10 @@ pub enum SimServerError {
 /// Where clients go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addresses {
+    /// REST, version included.
+    pub rest: String,
+    /// The compact instrument master.
+    pub instruments: String,
     /// Market feed.
     pub feed: String,
     /// 20-level depth.
@@ -128,11 +147,14 @@ pub struct SimServer {
     goal: watch::Sender<Instant>,
     reached: watch::Receiver<Result<Instant, MarketBroken>>,
     stop: CancellationToken,
+    rest: ServerHandle,
 }
 
 impl Drop for SimServer {
     fn drop(&mut self) {
         self.stop.cancel();
+        // Asks at once; nobody waits for the answer.
+        drop(self.rest.stop(false));
     }
 }
 
@@ -146,6 +168,15 @@ impl SimServer {
         charges: ChargeBook,
         config: SimServerConfig,
     ) -> Result<SimServer, SimServerError> {
+        let sim = Simulator::new(market, config.sim.clone(), charges)?;
+        SimServer::around(sim, config).await
+    }
+
+    /// Starts around a simulator that is there already; `config.sim` is not looked at.
+    ///
+    /// # Errors
+    /// [`SimServerError`].
+    pub async fn around(sim: Simulator, config: SimServerConfig) -> Result<SimServer, SimServerError> {
         if !config.host.is_loopback() {
             return Err(SimServerError::NotLoopback(config.host));
         }
@@ -154,7 +185,6 @@ impl SimServer {
         {
             return Err(SimServerError::Speed(speed));
         }
-        let sim = Simulator::new(market, config.sim, charges)?;
         let address = SocketAddr::new(config.host, config.socket_port);
         let bind = |source| SimServerError::Bind { address, source };
         let listener = TcpListener::bind(address).await.map_err(bind)?;
@@ -182,9 +212,17 @@ impl SimServer {
             Pace::Scaled(_) => Box::pin(follow(conductor, reach)),
             Pace::Max => Box::pin(conduct(conductor, goals, reach)),
         });
+        let rest = RestState { desk: desk.clone(), options: config.rest, faults: config.rest_faults };
+        let (rest_bound, rest) = serve(SocketAddr::new(config.host, config.rest_port), rest)?;
         let url = |path| format!("ws://{bound}{path}");
         Ok(SimServer {
-            addresses: Addresses { feed: url("/feed"), depth: url("/twentydepth"), order_updates: url("/orderupdate") },
+            addresses: Addresses {
+                rest: format!("http://{rest_bound}/v2"),
+                instruments: format!("http://{rest_bound}/instruments.csv"),
+                feed: url("/feed"),
+                depth: url("/twentydepth"),
+                order_updates: url("/orderupdate"),
+            },
             client_id: config.client_id,
             token,
             clock,
@@ -193,7 +231,14 @@ impl SimServer {
             goal,
             reached,
             stop,
+            rest,
         })
+    }
+
+    /// Ends it and waits for REST to be gone.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.rest.stop(false).await;
     }
 
     /// With [`Pace::Max`]: moves on to `at` (or to the end of the market) and returns when everything up to there is

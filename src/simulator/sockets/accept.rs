@@ -74,9 +74,8 @@ async fn enter(stream: TcpStream, hub: Arc<Hub>) {
             Ok(Some(Ok(Message::Text(text)))) => parse_login(&text),
             _ => None,
         };
-        let access = credentials.map(|c| {
-            hub.desk.with(|_, account, now| account.check(Some(&c.client_id), c.token.expose_secret(), now))
-        });
+        let access = credentials
+            .map(|c| hub.desk.with(|_, account, now| account.check(Some(&c.client_id), c.token.expose_secret(), now)));
         if !matches!(access, Some(Ok(Ok(())))) {
             tokio::time::sleep(BAD_LOGIN).await;
             return part(ws, kind, Ending::Reset).await;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::faults::{SocketFault, Target};
 use super::line::{Ending, Line};
@@ -77,6 +78,8 @@ pub struct Hub {
     pub(super) counters: Counters,
     /// A connection has written everything, or is gone.
     pub(super) drained: Notify,
+    /// Set with the first connection.
+    came: CancellationToken,
     client_id: String,
     lines: Mutex<Lines>,
 }
@@ -109,6 +112,7 @@ impl Hub {
             desk,
             counters: Counters::default(),
             drained: Notify::new(),
+            came: CancellationToken::new(),
             client_id: client_id.to_owned(),
             lines: Mutex::new(lines),
             config,
@@ -132,6 +136,11 @@ impl Hub {
     /// What each open connection of a kind is subscribed to, oldest connection first.
     pub fn subscribed(&self, kind: Kind) -> Vec<BTreeSet<(Key, Mode)>> {
         self.lock().open.values().filter(|line| line.kind == kind).map(|line| line.subscribed()).collect()
+    }
+
+    /// Waits for the first connection since the start.
+    pub async fn first_connection(&self) {
+        self.came.cancelled().await;
     }
 
     /// Sets what new connections meet.
@@ -177,6 +186,7 @@ impl Hub {
         if let Some(oldest) = evicted.and_then(|id| lines.open.get(&id)) {
             oldest.end(Ending::Disconnect(805));
         }
+        self.came.cancel();
         self.counters.upgrades.fetch_add(1, Ordering::AcqRel);
         line
     }
@@ -214,7 +224,8 @@ impl Hub {
         match item {
             FeedItem::Tick(seen) => self.tell_tick(seen),
             FeedItem::Notice(notice) => {
-                let is_turn = !matches!(notice, Notice::DayBegan { .. } | Notice::DayEnded { .. } | Notice::SquareOff { .. });
+                let is_turn =
+                    !matches!(notice, Notice::DayBegan { .. } | Notice::DayEnded { .. } | Notice::SquareOff { .. });
                 if self.config.market_status && is_turn {
                     self.each().iter().filter(|line| line.kind == Kind::Feed).for_each(|line| line.tell_status(status));
                 }

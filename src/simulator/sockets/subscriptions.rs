@@ -159,7 +159,10 @@ mod tests {
         }
         let again = &request::subscribe(Mode::Full, &keys(0..100))[0];
         assert!(matches!(hear(&mut held, &mut limits, again), Heard::Subscribed(_)), "the same instruments");
-        assert_eq!(hear(&mut held, &mut limits, &request::subscribe(Mode::Full, &keys(9_000..9_001))[0]), Heard::TooMany);
+        assert_eq!(
+            hear(&mut held, &mut limits, &request::subscribe(Mode::Full, &keys(9_000..9_001))[0]),
+            Heard::TooMany
+        );
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub(in crate::simulator) fn rs(rupees: i64) -> Premium {
     Premium::from_rupees(rupees)
 }
 
-fn paise(paise: i64) -> Premium {
+pub(in crate::simulator) fn paise(paise: i64) -> Premium {
     Premium::from_paise(paise)
 }
 

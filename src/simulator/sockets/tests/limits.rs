@@ -35,55 +35,71 @@ async fn reason(ws: &mut Raw) -> Option<u16> {
 #[tokio::test(start_paused = true)]
 async fn a_sixth_socket_ends_the_oldest_with_805() {
     // A17, checklist 6.
-    with_server(morning(), |_| {}, async |bench| {
-        let mut client = bench.feed(&[(CALL, Mode::Ticker)]);
-        client.packets(1).await;
-        let mut others = Vec::new();
-        for _ in 0..5 {
-            others.push(raw(&bench).await);
-        }
-        assert_eq!(client.until(|t| matches!(t, Told::Disconnect(_))).await, Told::Disconnect(805));
-        until(|| bench.server.hub.open(Kind::Feed) == 5).await;
-    })
+    with_server(
+        morning(),
+        |_| {},
+        async |bench| {
+            let mut client = bench.feed(&[(CALL, Mode::Ticker)]);
+            client.packets(1).await;
+            let mut others = Vec::new();
+            for _ in 0..5 {
+                others.push(raw(&bench).await);
+            }
+            assert_eq!(client.until(|t| matches!(t, Told::Disconnect(_))).await, Told::Disconnect(805));
+            until(|| bench.server.hub.open(Kind::Feed) == 5).await;
+        },
+    )
     .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_message_of_101_instruments_ends_its_connection_with_804() {
-    with_server(morning(), |_| {}, async |bench| {
-        let mut ws = raw(&bench).await;
-        let keys: BTreeSet<Key> = (0..101).map(|id| (CALL.0, id)).collect();
-        ws.send(Message::text(request::subscribe_in(Mode::Full, &keys, 101).remove(0))).await.unwrap();
-        assert_eq!(reason(&mut ws).await, Some(804));
-    })
+    with_server(
+        morning(),
+        |_| {},
+        async |bench| {
+            let mut ws = raw(&bench).await;
+            let keys: BTreeSet<Key> = (0..101).map(|id| (CALL.0, id)).collect();
+            ws.send(Message::text(request::subscribe_in(Mode::Full, &keys, 101).remove(0))).await.unwrap();
+            assert_eq!(reason(&mut ws).await, Some(804));
+        },
+    )
     .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_goodbye_is_honoured_and_binary_frames_mean_nothing() {
     // Checklist 1: the official client's 83 bytes.
-    with_server(morning(), |_| {}, async |bench| {
-        let mut ws = raw(&bench).await;
-        ws.send(Message::binary(vec![12; 83])).await.unwrap();
-        ws.send(Message::text(request::subscribe(Mode::Ticker, &BTreeSet::from([CALL])).remove(0))).await.unwrap();
-        assert!(matches!(ws.next().await, Some(Ok(Message::Binary(_)))), "it goes on");
-        ws.send(Message::text(request::disconnect())).await.unwrap();
-        ws.send(Message::binary(vec![12; 83])).await.unwrap();
-        assert!(matches!(ws.next().await, Some(Ok(Message::Close(_)))));
-        until(|| bench.server.hub.open(Kind::Feed) == 0).await;
-    })
+    with_server(
+        morning(),
+        |_| {},
+        async |bench| {
+            let mut ws = raw(&bench).await;
+            ws.send(Message::binary(vec![12; 83])).await.unwrap();
+            ws.send(Message::text(request::subscribe(Mode::Ticker, &BTreeSet::from([CALL])).remove(0))).await.unwrap();
+            assert!(matches!(ws.next().await, Some(Ok(Message::Binary(_)))), "it goes on");
+            ws.send(Message::text(request::disconnect())).await.unwrap();
+            ws.send(Message::binary(vec![12; 83])).await.unwrap();
+            assert!(matches!(ws.next().await, Some(Ok(Message::Close(_)))));
+            until(|| bench.server.hub.open(Kind::Feed) == 0).await;
+        },
+    )
     .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_bad_token_is_let_in_to_be_sent_away() {
     // B1, Q5; dhan-v2.md 1.1.
-    with_server(morning(), |_| {}, async |bench| {
-        let bad = Credentials { client_id: bench.server.client_id.clone(), token: "no.such.token".into() };
-        bench.credentials.send_replace(Some(bad));
-        let mut client = bench.feed(&[(CALL, Mode::Ticker)]);
-        assert_eq!(client.until(|t| matches!(t, Told::Disconnect(_))).await, Told::Disconnect(809));
-    })
+    with_server(
+        morning(),
+        |_| {},
+        async |bench| {
+            let bad = Credentials { client_id: bench.server.client_id.clone(), token: "no.such.token".into() };
+            bench.credentials.send_replace(Some(bad));
+            let mut client = bench.feed(&[(CALL, Mode::Ticker)]);
+            assert_eq!(client.until(|t| matches!(t, Told::Disconnect(_))).await, Told::Disconnect(809));
+        },
+    )
     .await;
     let reset = |config: &mut SimServerConfig| config.sockets.bad_token = BadToken::Reset;
     with_server(morning(), reset, async |bench| {
@@ -111,37 +127,45 @@ async fn too_many_upgrades_in_a_minute_meet_429() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_answers_no_ping_for_forty_seconds_is_closed() {
     // Checklist 6.
-    with_server(morning(), |_| {}, async |bench| {
-        let _mute = raw(&bench).await;
-        until(|| bench.server.hub.open(Kind::Feed) == 1).await;
-        for _ in 0..3 {
-            bench.time.pass(Duration::from_secs(10)).await;
-            for _ in 0..50 {
-                tokio::task::yield_now().await;
+    with_server(
+        morning(),
+        |_| {},
+        async |bench| {
+            let _mute = raw(&bench).await;
+            until(|| bench.server.hub.open(Kind::Feed) == 1).await;
+            for _ in 0..3 {
+                bench.time.pass(Duration::from_secs(10)).await;
+                for _ in 0..50 {
+                    tokio::task::yield_now().await;
+                }
             }
-        }
-        assert_eq!(bench.server.hub.open(Kind::Feed), 1);
-        bench.time.pass(Duration::from_secs(10)).await;
-        until(|| bench.server.hub.open(Kind::Feed) == 0).await;
-    })
+            assert_eq!(bench.server.hub.open(Kind::Feed), 1);
+            bench.time.pass(Duration::from_secs(10)).await;
+            until(|| bench.server.hub.open(Kind::Feed) == 0).await;
+        },
+    )
     .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_answers_pings_stays() {
-    with_server(morning(), |_| {}, async |bench| {
-        let mut ws = raw(&bench).await;
-        until(|| bench.server.hub.open(Kind::Feed) == 1).await;
-        for _ in 0..6 {
-            bench.time.pass(Duration::from_secs(10)).await;
-            assert!(matches!(ws.next().await, Some(Ok(Message::Ping(_)))));
-            ws.flush().await.unwrap();
-            for _ in 0..50 {
-                tokio::task::yield_now().await;
+    with_server(
+        morning(),
+        |_| {},
+        async |bench| {
+            let mut ws = raw(&bench).await;
+            until(|| bench.server.hub.open(Kind::Feed) == 1).await;
+            for _ in 0..6 {
+                bench.time.pass(Duration::from_secs(10)).await;
+                assert!(matches!(ws.next().await, Some(Ok(Message::Ping(_)))));
+                ws.flush().await.unwrap();
+                for _ in 0..50 {
+                    tokio::task::yield_now().await;
+                }
             }
-        }
-        assert_eq!(bench.server.hub.open(Kind::Feed), 1);
-    })
+            assert_eq!(bench.server.hub.open(Kind::Feed), 1);
+        },
+    )
     .await;
 }
 

@@ -16,25 +16,23 @@ use crate::simulator::tests::LOT;
 
 struct Updates {
     told: mpsc::UnboundedReceiver<Result<OrderUpdate, String>>,
-    link: mpsc::UnboundedReceiver<bool>,
+    report: watch::Receiver<LinkReport>,
     _stop: watch::Sender<()>,
 }
 
 async fn updates(bench: &Bench) -> Updates {
     let stop = watch::Sender::new(());
     let config = SocketConfig::new(bench.server.addresses.order_updates.clone());
-    let socket =
-        OrderUpdates::new(config, bench.server.clock.clone(), bench.credentials.subscribe(), stop.subscribe());
+    let socket = OrderUpdates::new(config, bench.server.clock.clone(), bench.credentials.subscribe(), stop.subscribe());
     let (tx, told) = mpsc::unbounded_channel();
-    let (link_tx, link) = mpsc::unbounded_channel();
+    let report = socket.report();
     spawn_local(socket.run(move |event: OrderUpdateEvent<'_>| match event {
         OrderUpdateEvent::Update { update, .. } => drop(tx.send(Ok(update.clone()))),
         OrderUpdateEvent::Unreadable { what, .. } => drop(tx.send(Err(what))),
-        OrderUpdateEvent::Link { up } => drop(link_tx.send(up)),
         _ => {}
     }));
     until(|| bench.server.hub.open(Kind::Orders) == 1).await;
-    Updates { told, link, _stop: stop }
+    Updates { told, report, _stop: stop }
 }
 
 impl Updates {
@@ -59,22 +57,26 @@ fn buy(bench: &Bench, tag: &str) -> OrderNo {
 #[tokio::test(start_paused = true)]
 async fn an_order_is_told_from_transit_to_traded_with_every_figure_of_its_row() {
     // Checklist 10; C rows.
-    with_server([morning(), calls(&[101, 102])].concat(), |_| {}, async |bench| {
-        let mut updates = updates(&bench).await;
-        let order_no = buy(&bench, "A1260112E1-0123456789ab");
-        assert_eq!(updates.next().await.row.status, BrokerStatus::Transit);
-        bench.to(ms(5_000)).await;
-        assert_eq!(updates.next().await.row.status, BrokerStatus::Pending);
-        let traded = updates.next().await;
-        assert_eq!(traded.row.status, BrokerStatus::Traded);
-        let truth = bench.server.desk.with(|sim, _, _| sim.oms().order(order_no).cloned()).unwrap().unwrap();
-        let row = traded.row;
-        assert_eq!((row.filled.get(), row.value, row.price), (truth.filled, truth.value, truth.price));
-        assert_eq!(*row.broker_id.0, order_no.to_string());
-        assert_eq!(row.tag.map(|tag| tag.to_string()).as_deref(), truth.correlation.as_deref());
-        assert_eq!((row.segment, row.security_id, row.by_api), (CALL.0, CALL.1, Some(true)));
-        assert_eq!(bench.server.hub.counters().totals().updates_out, 3);
-    })
+    with_server(
+        [morning(), calls(&[101, 102])].concat(),
+        |_| {},
+        async |bench| {
+            let mut updates = updates(&bench).await;
+            let order_no = buy(&bench, "A1260112E1-0123456789ab");
+            assert_eq!(updates.next().await.row.status, BrokerStatus::Transit);
+            bench.to(ms(5_000)).await;
+            assert_eq!(updates.next().await.row.status, BrokerStatus::Pending);
+            let traded = updates.next().await;
+            assert_eq!(traded.row.status, BrokerStatus::Traded);
+            let truth = bench.server.desk.with(|sim, _, _| sim.oms().order(order_no).cloned()).unwrap().unwrap();
+            let row = traded.row;
+            assert_eq!((row.filled.get(), row.value, row.price), (truth.filled, truth.value, truth.price));
+            assert_eq!(*row.broker_id.0, order_no.to_string());
+            assert_eq!(row.tag.map(|tag| tag.to_string()).as_deref(), truth.correlation.as_deref());
+            assert_eq!((row.segment, row.security_id, row.by_api), (CALL.0, CALL.1, Some(true)));
+            assert_eq!(bench.server.hub.counters().totals().updates_out, 3);
+        },
+    )
     .await;
 }
 
@@ -98,18 +100,22 @@ async fn title_case_statuses_and_numbers_as_text_say_the_same() {
 #[tokio::test(start_paused = true)]
 async fn doubled_swapped_and_cut_updates_reach_the_client_as_they_are() {
     // C rows: late, twice, out of order.
-    with_server([morning(), calls(&[101])].concat(), |_| {}, async |bench| {
-        let mut updates = updates(&bench).await;
-        bench.fault(SocketFault::Duplicate(1));
-        buy(&bench, "A1260112E1-0123456789ab");
-        assert_eq!(updates.statuses(2).await, [BrokerStatus::Transit, BrokerStatus::Transit]);
-        bench.fault(SocketFault::Swap(1));
-        bench.to(ms(5_000)).await;
-        assert_eq!(updates.statuses(2).await, [BrokerStatus::Traded, BrokerStatus::Pending]);
-        bench.fault(SocketFault::Garble(1));
-        buy(&bench, "A1260112E2-0123456789ab");
-        assert!(updates.told.recv().await.unwrap().is_err());
-    })
+    with_server(
+        [morning(), calls(&[101])].concat(),
+        |_| {},
+        async |bench| {
+            let mut updates = updates(&bench).await;
+            bench.fault(SocketFault::Duplicate(1));
+            buy(&bench, "A1260112E1-0123456789ab");
+            assert_eq!(updates.statuses(2).await, [BrokerStatus::Transit, BrokerStatus::Transit]);
+            bench.fault(SocketFault::Swap(1));
+            bench.to(ms(5_000)).await;
+            assert_eq!(updates.statuses(2).await, [BrokerStatus::Traded, BrokerStatus::Pending]);
+            bench.fault(SocketFault::Garble(1));
+            buy(&bench, "A1260112E2-0123456789ab");
+            assert!(updates.told.recv().await.unwrap().is_err());
+        },
+    )
     .await;
 }
 
@@ -122,9 +128,9 @@ async fn a_reader_too_slow_for_its_updates_is_cut_off_and_none_is_left_out_silen
         buy(&bench, "A1260112E1-0123456789ab");
         buy(&bench, "A1260112E2-0123456789ab");
         until(|| bench.server.hub.open(Kind::Orders) == 0).await;
+        updates.report.wait_for(|report| report.state == LinkState::Down).await.unwrap();
         bench.time.pass(Duration::from_millis(250)).await;
         until(|| bench.server.hub.open(Kind::Orders) == 1).await;
-        while updates.link.try_recv().is_ok() {}
         assert!(updates.told.try_recv().is_err(), "nothing is replayed (dhan-v2.md 3.1)");
     })
     .await;
@@ -132,27 +138,36 @@ async fn a_reader_too_slow_for_its_updates_is_cut_off_and_none_is_left_out_silen
 
 #[tokio::test(start_paused = true)]
 async fn a_login_with_a_dead_token_meets_a_reset() {
-    with_server(morning(), |_| {}, async |bench| {
-        bench.server.desk.with(|_, account, _| account.revoke()).unwrap();
-        let stop = watch::Sender::new(());
-        let config = SocketConfig::new(bench.server.addresses.order_updates.clone());
-        let socket =
-            OrderUpdates::new(config, bench.server.clock.clone(), bench.credentials.subscribe(), stop.subscribe());
-        let mut report = socket.report();
-        spawn_local(socket.run(|_| {}));
-        report.wait_for(|report| report.connects == 1).await.unwrap();
-        let down = async {
-            report.wait_for(|report| report.state == LinkState::Down && report.connects == 1).await.unwrap().cause.clone()
-        };
-        let patience = async {
-            for _ in 0..200 {
-                tokio::task::yield_now().await;
-            }
-            bench.time.pass(Duration::from_millis(11)).await;
-        };
-        let (cause, ()) = tokio::join!(down, patience);
-        assert!(matches!(cause, Some(DownCause::Broken(_))), "{cause:?}");
-        assert_eq!(bench.server.hub.open(Kind::Orders), 0);
-    })
+    with_server(
+        morning(),
+        |_| {},
+        async |bench| {
+            bench.server.desk.with(|_, account, _| account.revoke()).unwrap();
+            let stop = watch::Sender::new(());
+            let config = SocketConfig::new(bench.server.addresses.order_updates.clone());
+            let socket =
+                OrderUpdates::new(config, bench.server.clock.clone(), bench.credentials.subscribe(), stop.subscribe());
+            let mut report = socket.report();
+            spawn_local(socket.run(|_| {}));
+            report.wait_for(|report| report.connects == 1).await.unwrap();
+            let down = async {
+                report
+                    .wait_for(|report| report.state == LinkState::Down && report.connects == 1)
+                    .await
+                    .unwrap()
+                    .cause
+                    .clone()
+            };
+            let patience = async {
+                for _ in 0..200 {
+                    tokio::task::yield_now().await;
+                }
+                bench.time.pass(Duration::from_millis(11)).await;
+            };
+            let (cause, ()) = tokio::join!(down, patience);
+            assert!(matches!(cause, Some(DownCause::Broken(_))), "{cause:?}");
+            assert_eq!(bench.server.hub.open(Kind::Orders), 0);
+        },
+    )
     .await;
 }
