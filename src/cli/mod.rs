@@ -10,6 +10,7 @@ pub mod greeks;
 pub mod operate;
 pub mod progress;
 pub mod run;
+pub mod sim;
 pub mod token;
 
 use std::process::ExitCode;
@@ -48,6 +49,8 @@ enum Verb {
     Run(run::RunArgs),
     #[command(flatten)]
     Operate(operate::Operate),
+    /// Run a simulated broker on this machine: REST, market feed, depth and order updates, until Ctrl-C.
+    Sim(sim::SimArgs),
 }
 
 /// Parses the arguments and runs the verb.
@@ -69,6 +72,7 @@ pub fn main() -> ExitCode {
         Verb::Token(args) => token::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Operate(verb) => operate::run(&verb),
+        Verb::Sim(args) => sim::run(&args),
     };
     exit::finish(result)
 }

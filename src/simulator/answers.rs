@@ -19,7 +19,7 @@ use super::market::{Key, Listed};
 const RATE: f64 = 0.065;
 
 /// Everything a quote says of one instrument.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Quote {
     /// Token inside its segment.
     pub security_id: u32,

@@ -6,17 +6,22 @@
 //! reads nothing but what happened here.
 //!
 //! Rooms: [`market`] (where prices come from), [`board`] and [`bars`] (what is known of each instrument), [`oms`] (orders and
-//! books), [`account`] and [`limits`] (who may ask, how often), [`answers`] (quotes, chains, candles).
+//! books), [`account`] and [`limits`] (who may ask, how often), [`answers`] (quotes, chains, candles), [`desk`] (what the
+//! servers share), [`rest`] and [`sockets`] (the broker's API), [`server`] (all of it running).
 
 pub mod account;
 pub mod agenda;
 pub mod answers;
 pub mod bars;
 pub mod board;
+pub mod desk;
 pub mod limits;
 pub mod market;
 pub mod oms;
+pub mod rest;
+pub mod server;
 mod session;
+pub mod sockets;
 #[cfg(test)]
 mod tests;
 pub mod truth;

@@ -3,6 +3,8 @@
 //! Margin is a simplification: a buy blocks its limit price x open units and the charges it would cost, a short
 //! option blocks one share of strike x units, a sell order blocks that for the units that nothing held covers.
 
+use chrono::NaiveDate;
+use scalper_decide::domain::charges::{ChargeHeads, OutsideCharges};
 use scalper_decide::domain::money::Rounding;
 use scalper_decide::domain::{Instant, InstrumentKind, Money, OrderSide};
 
@@ -114,6 +116,21 @@ pub struct MarginAnswer {
 }
 
 impl Oms {
+    /// What an order of `value` costs on a day, all heads.
+    ///
+    /// # Errors
+    /// The day is outside the table of charges.
+    pub fn charges_on(
+        &self,
+        listed: &Listed,
+        side: OrderSide,
+        value: Money,
+        day: NaiveDate,
+    ) -> Result<ChargeHeads, OutsideCharges> {
+        let rates = self.charge_book.on(listed.instrument.underlying().exchange(), day)?;
+        Ok(rates.for_order(side, value))
+    }
+
     /// The funds page.
     pub fn funds(&self) -> Funds {
         let utilized = self.blocked();

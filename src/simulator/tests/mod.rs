@@ -27,17 +27,17 @@ use super::{SimConfig, Simulator, Step};
 use crate::config::tables::{self, Tables};
 
 /// The index, two options of one strike that expire on the second day, and a future.
-const INDEX: Key = (Segment::IdxI, 13);
-const CALL: Key = (Segment::NseFno, 101);
-const PUT: Key = (Segment::NseFno, 102);
-const FUTURE: Key = (Segment::NseFno, 103);
-const LOT: i64 = 65;
+pub(in crate::simulator) const INDEX: Key = (Segment::IdxI, 13);
+pub(in crate::simulator) const CALL: Key = (Segment::NseFno, 101);
+pub(in crate::simulator) const PUT: Key = (Segment::NseFno, 102);
+pub(in crate::simulator) const FUTURE: Key = (Segment::NseFno, 103);
+pub(in crate::simulator) const LOT: i64 = 65;
 
-fn day(day: u32) -> NaiveDate {
+pub(in crate::simulator) fn day(day: u32) -> NaiveDate {
     NaiveDate::from_ymd_opt(2026, 1, day).unwrap()
 }
 
-fn tables() -> Tables {
+pub(in crate::simulator) fn tables() -> Tables {
     tables::load(None).expect("the shipped tables are sound")
 }
 
@@ -46,15 +46,15 @@ fn hm(hour: u32, minute: u32) -> TimeOfDay {
 }
 
 /// Milliseconds after 10:00 on the first day.
-fn ms(millis: i64) -> Instant {
+pub(in crate::simulator) fn ms(millis: i64) -> Instant {
     Instant::from_ist(day(12), hm(10, 0)) + Age::from_millis(millis)
 }
 
-fn rs(rupees: i64) -> Premium {
+pub(in crate::simulator) fn rs(rupees: i64) -> Premium {
     Premium::from_rupees(rupees)
 }
 
-fn paise(paise: i64) -> Premium {
+pub(in crate::simulator) fn paise(paise: i64) -> Premium {
     Premium::from_paise(paise)
 }
 
@@ -91,12 +91,12 @@ fn instruments() -> Vec<Instrument> {
 }
 
 /// A tick of the index.
-fn index_tick(at: Instant, level: i64) -> Tick {
+pub(in crate::simulator) fn index_tick(at: Instant, level: i64) -> Tick {
     Tick::last_price(InstrumentId(0), at, at, level * 100, TickSource::Generated)
 }
 
 /// A tick of an option with one level of `qty` units on each side, a tick away from the last price.
-fn tick(key: Key, at: Instant, price: Premium, qty: i64) -> Tick {
+pub(in crate::simulator) fn tick(key: Key, at: Instant, price: Premium, qty: i64) -> Tick {
     let slot = if key == CALL { 1 } else { 2 };
     let level = |price: Premium| {
         let mut levels = [BookLevel::default(); DEPTH];
@@ -115,9 +115,9 @@ fn tick(key: Key, at: Instant, price: Premium, qty: i64) -> Tick {
 
 /// Days with the ticks a test wrote down.
 #[derive(Default)]
-struct Scripted {
-    days: BTreeMap<NaiveDate, Vec<Tick>>,
-    halts: Vec<Halt>,
+pub(in crate::simulator) struct Scripted {
+    pub(in crate::simulator) days: BTreeMap<NaiveDate, Vec<Tick>>,
+    pub(in crate::simulator) halts: Vec<Halt>,
 }
 
 impl Market for Scripted {

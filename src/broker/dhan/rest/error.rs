@@ -123,7 +123,15 @@ pub fn refusal(text: &str) -> VenueRefusal {
         VenueRefusal::LotSize
     } else if has(&["freeze"]) {
         VenueRefusal::FreezeQuantity
-    } else if has(&["circuit", "price band", "price range", "operating range", "lpp", "execution range"]) {
+    } else if has(&[
+        "circuit",
+        "price band",
+        "price range",
+        "operating range",
+        "lpp",
+        "price protection",
+        "execution range",
+    ]) {
         VenueRefusal::PriceBand
     } else if has(&["trigger price"]) {
         VenueRefusal::TriggerSide

@@ -1,0 +1,158 @@
+//! From the desk to the connections, and the pace of the market.
+//!
+//! With a clock that runs by itself the desk lives as the clock goes. With a driven clock the [`Conductor`] moves it
+//! from one thing that happens to the next, as fast as everybody has read what was sent: first every connection's
+//! queue must be written out, then - if somebody in this process acknowledges - everything written must be
+//! acknowledged.
+
+use std::sync::Arc;
+
+use scalper_decide::domain::Instant;
+use tokio::sync::{mpsc, watch};
+
+use super::hub::Hub;
+use crate::simulator::desk::{MarketBroken, TickStream};
+use crate::simulator::oms::order::Update;
+
+/// How much a client in this process has seen; compare [`super::Totals`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Acknowledged {
+    /// Packets.
+    pub packets: u64,
+    /// Order updates.
+    pub updates: u64,
+}
+
+/// Brings everything from the desk to the connections, and moves a driven clock.
+pub struct Conductor {
+    hub: Arc<Hub>,
+    ticks: TickStream,
+    updates: mpsc::UnboundedReceiver<Update>,
+    acknowledged: Option<watch::Receiver<Acknowledged>>,
+}
+
+impl Conductor {
+    /// Hears the desk from now on. With `acknowledged` a driven clock waits for it.
+    pub fn new(hub: Arc<Hub>, acknowledged: Option<watch::Receiver<Acknowledged>>) -> Conductor {
+        let (ticks, updates) = (hub.desk.subscribe_ticks(), hub.desk.subscribe_updates());
+        Conductor { hub, ticks, updates, acknowledged }
+    }
+
+    /// Runs beside a clock that runs by itself; never ends before the desk does.
+    ///
+    /// # Errors
+    /// The market is broken.
+    pub async fn follow(mut self) -> Result<(), MarketBroken> {
+        let desk = self.hub.desk.clone();
+        let live = tokio::spawn(async move { desk.run().await });
+        tokio::pin!(live);
+        loop {
+            self.drain();
+            tokio::select! {
+                biased;
+                ended = &mut live => {
+                    if let Err(broken) = ended.expect("the desk does not panic") {
+                        return Err(broken);
+                    }
+                    self.drain();
+                    break;
+                }
+                () = self.hear() => {}
+            }
+        }
+        // The market is over; clients may still look at what is left.
+        loop {
+            self.hear().await;
+        }
+    }
+
+    /// Moves a driven clock to `end`, or through the last thing that happens when the market ends before; returns when
+    /// everything is written.
+    ///
+    /// # Errors
+    /// The market is broken.
+    pub async fn conduct(&mut self, end: Instant) -> Result<(), MarketBroken> {
+        let desk = self.hub.desk.clone();
+        loop {
+            self.settle().await;
+            let at = desk.next_at();
+            let is_last = at > end || at == Instant::MAX;
+            if is_last && end == Instant::MAX {
+                return Ok(());
+            }
+            desk.clock().drive(at.min(end));
+            desk.step()?;
+            self.drain();
+            if is_last {
+                self.settle().await;
+                return Ok(());
+            }
+            // Requests of clients get their turn between two instants.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Hands out what comes up while nothing moves the clock; never ends.
+    pub async fn idle(&mut self) {
+        loop {
+            self.drain();
+            self.hear().await;
+        }
+    }
+
+    /// Waits until everything is written and, when somebody acknowledges, acknowledged.
+    async fn settle(&mut self) {
+        loop {
+            self.drain();
+            if self.hub.is_drained() && self.is_acknowledged() {
+                return;
+            }
+            let hub = Arc::clone(&self.hub);
+            let mut acknowledged = self.acknowledged.clone();
+            let moved = async {
+                match &mut acknowledged {
+                    // A reader that is gone is an event as well: it is waited for no longer.
+                    Some(reader) => drop(reader.changed().await),
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = hub.drained.notified() => {}
+                () = moved => {}
+                () = self.hear() => {}
+            }
+        }
+    }
+
+    fn is_acknowledged(&mut self) -> bool {
+        let Some(reader) = &mut self.acknowledged else { return true };
+        let (seen, totals) = (*reader.borrow_and_update(), self.hub.counters().totals());
+        if reader.has_changed().is_err() {
+            self.acknowledged = None;
+            return true;
+        }
+        seen.packets >= totals.packets_out && seen.updates >= totals.updates_out
+    }
+
+    /// Hands out everything that is there now, updates first.
+    fn drain(&mut self) {
+        while let Ok(update) = self.updates.try_recv() {
+            self.hub.tell_update(&update);
+        }
+        while let Some(item) = self.ticks.try_next() {
+            self.hub.tell(&item);
+        }
+    }
+
+    /// Waits for one thing and hands it out.
+    async fn hear(&mut self) {
+        tokio::select! {
+            biased;
+            Some(update) = self.updates.recv() => self.hub.tell_update(&update),
+            item = self.ticks.next() => match item {
+                Some(item) => self.hub.tell(&item),
+                None => std::future::pending().await,
+            },
+        }
+    }
+}
