@@ -1,6 +1,6 @@
 //! Quotes, candles, chains, instrument lists (dhan-v2.md 10).
 
-use scalper_decide::domain::{Right, Segment, Strike, Underlying};
+use scalper_decide::domain::{Segment, Strike, Underlying};
 
 use super::*;
 use crate::broker::fault::Fault;
@@ -95,7 +95,7 @@ async fn a_chain_names_its_contracts_and_comes_once_in_three_seconds() {
     let (call, put) = chain.strikes[&Strike::from_points(25_650)];
     let call = call.unwrap();
     assert_eq!((call.security_id, call.last, call.bid, call.ask_qty), (Some(CALL.1), 10_000, 9_995, 6_500));
-    assert!(call.broker_iv.is_some(), "{Right:?}", Right = Right::Call);
+    assert!(call.broker_iv.is_some());
     assert_eq!((put.unwrap().security_id, put.unwrap().last, put.unwrap().broker_iv), (Some(PUT.1), 0, None));
     let again = bench.client.option_chain(Underlying::Nifty, 13, day(13)).await;
     assert!(matches!(again, Err(Fault::RateLimited(_))), "{again:?}");
