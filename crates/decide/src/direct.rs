@@ -1,5 +1,8 @@
 //! The stages by direct calls: what the backtest runs, and the reference for every other way to wire them.
 
+#[cfg(test)]
+mod model;
+
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};

@@ -373,7 +373,7 @@ async fn consider_entry<S: Stages>(s: &mut S, now: Stamp, underlying: Underlying
     send_all(s, now, commands);
 }
 
-fn send_all<S: Stages>(s: &mut S, now: Stamp, commands: Commands) {
+pub(crate) fn send_all<S: Stages>(s: &mut S, now: Stamp, commands: Commands) {
     for command in commands {
         s.journal(JournalEntry::Command { stamp: now, command });
         s.note_sent(now, &command);

@@ -156,6 +156,18 @@ impl Reconciler {
         }
     }
 
+    /// Units of an order's late executions that the order manager has taken over.
+    #[cfg(test)]
+    pub(crate) fn adopted_of(&self, id: ClientOrderId) -> Qty {
+        self.own.get(&id).map_or(Qty::ZERO, |own| own.adopted)
+    }
+
+    /// Net units of late executions that the order manager has taken over.
+    #[cfg(test)]
+    pub(crate) fn adopted_net(&self) -> i64 {
+        self.own.values().map(|own| own::signed(own.spec.side, own.adopted)).sum()
+    }
+
     /// What the youngest list of positions shows of a contract, and when it was asked for. It proves what is there
     /// (I29) and nothing that is not (D12).
     pub fn shown_net(&self, instrument: InstrumentId) -> Option<(Instant, i64)> {
