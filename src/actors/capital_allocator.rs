@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use scalper_decide::capital_allocator::{CapitalAllocator, CapitalHold, CapitalRefusal};
-use scalper_decide::domain::{HoldId, OptionContract};
+use scalper_decide::domain::{HoldId, OptionContract, Underlying};
 use scalper_decide::order_manager::PositionChange;
 use scalper_decide::params::CapitalParams;
 use scalper_decide::pipeline::EntryPrices;
@@ -45,6 +45,8 @@ questions! { CapitalAllocatorActor:
     /// Sizes an entry and holds the money.
     Hold { contract: OptionContract, prices: EntryPrices, preview: StopPreview } -> Result<CapitalHold, CapitalRefusal>
         = |me, ask| me.hold(&ask);
+    /// A hold of nothing, for units bought without one.
+    HoldNothing { underlying: Underlying } -> HoldId = |me, ask| me.allocator.hold_nothing(ask.underlying);
     /// Gives a hold back.
     Release { hold: HoldId } -> () = |me, ask| me.allocator.release(ask.hold);
     /// Accounts for a change of a position.

@@ -13,12 +13,12 @@ use scalper_decide::domain::broker::{BrokerEvent, BrokerRead};
 use scalper_decide::domain::operator::{OperatorAnswer, OperatorCommand};
 use scalper_decide::domain::order::IllegalTransition;
 use scalper_decide::domain::{
-    ChargeBook, Command, Event, IndexPrice, Instant, Instrument, InstrumentId, InstrumentKind, OrderEvent, PositionId,
-    Stamp, Tick, Underlying, Universe,
+    ChargeBook, ClientOrderId, Command, Event, IndexPrice, Instant, Instrument, InstrumentId, InstrumentKind, OrderEvent, PositionId,
+    Qty, Stamp, Tick, Underlying, Universe,
 };
 use scalper_decide::entry_guard::{EntryRefusal, Guarded};
 use scalper_decide::journal::{ExitNote, JournalEntry, Stage};
-use scalper_decide::order_manager::{Commands, Outcome, PositionChange};
+use scalper_decide::order_manager::{self, Commands, LateUnits, Outcome, PositionChange};
 use scalper_decide::params::StrategyParams;
 use scalper_decide::params::change::ConfigChange;
 use scalper_decide::pipeline::{EntryPrices, Stages};
@@ -26,7 +26,7 @@ use scalper_decide::reconciler::{Owned, Reconciled, Reconciler, ReconcilerParams
 use scalper_decide::risk_manager::{Excursion, RiskAction, RiskActions, RiskApproved, RiskRefusal};
 use scalper_decide::signal_engine::{ClosedBars, NoSignal, Signal};
 use scalper_decide::stages::entries::EntryCase;
-use scalper_decide::stages::{IvSeeds, Ledger, NewSettings, Reload, SessionTerms};
+use scalper_decide::stages::{IvSeeds, Ledger, NewSettings, Reload, SessionTerms, sellable};
 use scalper_decide::tick_cache::{Quote, TickRefusal};
 use smallvec::SmallVec;
 
@@ -266,6 +266,14 @@ impl Stages for Mailboxes {
         self.reconciler.sent(now.at, command);
     }
 
+    fn note_adopted(&mut self, id: ClientOrderId, qty: Qty) {
+        self.reconciler.adopted(id, qty);
+    }
+
+    fn acknowledge(&mut self) -> bool {
+        self.reconciler.acknowledge()
+    }
+
     fn read(&mut self, _: Stamp, read: BrokerRead) {
         self.ledger.read(read);
     }
@@ -290,9 +298,15 @@ impl Stages for Mailboxes {
                 }
                 let params = self.reload.params();
                 let terms = SessionTerms::of(params, &self.charges, hours, *warm_up, bars_of, opening.goes_on);
+                let proof_from = order_manager::proof_from(&terms.hours);
                 self.open_session(now, terms).await;
+                if self.reconciler.is_on() {
+                    let question = orders::ProveSellsFrom { now, at: proof_from };
+                    ask(&self.order_manager, Stage::OrderManager, question).await;
+                }
                 if !warm_up {
                     self.reconciler.open_session(now.at);
+                    self.reconciler.prove_from(proof_from);
                 }
             }
             Event::Listed { instrument } => self.list(now, instrument).await,
@@ -370,6 +384,41 @@ impl Stages for Mailboxes {
             _ => Owned::new(),
         };
         self.reconciler.hear(now.at, said, &owned)
+    }
+
+    async fn bind_sells(&mut self, now: Stamp) -> Outcome {
+        let held = ask(&self.order_manager, Stage::OrderManager, orders::GetHeld { now }).await;
+        let bounds = sellable::bounds(&self.reconciler, &held);
+        if bounds.is_empty() {
+            return Outcome::default();
+        }
+        self.orders(orders::BindSells { now, bounds }).await
+    }
+
+    async fn take_over(&mut self, now: Stamp, late: &LateUnits) -> Outcome {
+        let late = *late;
+        let buyer = ask(&self.order_manager, Stage::OrderManager, orders::GetLateBuyer { now, late }).await;
+        let hold = match buyer {
+            Some(underlying) => {
+                let question = capital::HoldNothing { now, underlying };
+                Some(ask(&self.capital_allocator, Stage::CapitalAllocator, question).await)
+            }
+            None => None,
+        };
+        let quote = self.quote(late.instrument).await;
+        let outcome = self.orders(orders::TakeOver { now, late, hold, quote }).await;
+        if hold.is_some()
+            && let Some(position) = outcome.changes.first().map(PositionChange::position)
+            && let Some(plan) = ask(&self.order_manager, Stage::OrderManager, orders::GetPlan { now, position }).await
+        {
+            self.risk(risk::Expect { now, position, plan }).await;
+            self.in_play[plan.instrument.slot()] = true;
+        }
+        outcome
+    }
+
+    async fn altered(&mut self, now: Stamp, id: ClientOrderId, shown: Option<Qty>) -> Outcome {
+        self.orders(orders::Altered { now, id, shown }).await
     }
 
     async fn settle(&mut self, now: Stamp, event: &Event) -> Outcome {

@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use scalper_decide::domain::order::IllegalTransition;
-use scalper_decide::domain::{Event, InstrumentId, OptionContract, OrderEvent, PositionId, Premium, SignalId};
+use scalper_decide::domain::{
+    ClientOrderId, Event, HoldId, Instant, InstrumentId, OptionContract, OrderEvent, PositionId, Premium, Qty, SignalId,
+    Underlying,
+};
 use scalper_decide::journal::ExitNote;
-use scalper_decide::order_manager::{Commands, OrderManager, Outcome, PositionChange};
+use scalper_decide::order_manager::{Commands, LateUnits, OrderManager, Outcome, PositionChange};
 use scalper_decide::params::OrderParams;
 use scalper_decide::pipeline::EntryPrices;
 use scalper_decide::reconciler::Owned;
 use scalper_decide::risk_manager::{EntryPlan, Excursion, RiskAction, RiskApproved};
 use scalper_decide::stages::changes::{self, Changed};
 use scalper_decide::stages::entries::{self, OrderFacts};
+use scalper_decide::stages::sellable::{self, SellBound};
 use scalper_decide::stages::{SessionTerms, session};
 use scalper_decide::tick_cache::Quote;
 
@@ -93,6 +97,27 @@ questions! { OrderManagerActor:
         = |me, ask| changes::exit_note(&me.orders, &ask.change, ask.excursion).map(Box::new);
     /// Units owned per contract.
     GetOwned {} -> Owned = |me, ask| changes::owned(&me.orders);
+    /// From then on sells need proof.
+    ProveSellsFrom { at: Instant } -> () = |me, ask| me.orders.prove_sells_from(ask.at);
+    /// Units of live positions per contract.
+    GetHeld {} -> Owned = |me, ask| sellable::held(&me.orders);
+    /// What the broker's books let us sell.
+    BindSells { bounds: Vec<SellBound> } -> Timed<Outcome> = |me, ask| {
+        let outcome = sellable::bind(&mut me.orders, ask.now, &ask.bounds);
+        me.timed(outcome)
+    };
+    /// Whose capital units bought late are charged to.
+    GetLateBuyer { late: LateUnits } -> Option<Underlying> = |me, ask| me.orders.late_buyer(&ask.late);
+    /// Takes over units executed beyond an order's end.
+    TakeOver { late: LateUnits, hold: Option<HoldId>, quote: Option<Quote> } -> Timed<Outcome> = |me, ask| {
+        let outcome = me.orders.take_over(ask.now, &ask.late, ask.hold, ask.quote);
+        me.timed(outcome)
+    };
+    /// Somebody else changed an order.
+    Altered { id: ClientOrderId, shown: Option<Qty> } -> Timed<Outcome> = |me, ask| {
+        let outcome = me.orders.altered(ask.now, ask.id, ask.shown);
+        me.timed(outcome)
+    };
     /// A copy of orders and positions.
     CopyOrders {} -> OrderManager = |me, ask| me.orders.clone();
 }

@@ -122,6 +122,12 @@ pub enum Operate {
         #[command(flatten)]
         at: Where,
     },
+    /// Say that you have looked at orders that came late, are ours and unknown, or contradict themselves: entries go on.
+    Acknowledge {
+        /// Where it is.
+        #[command(flatten)]
+        at: Where,
+    },
     /// Inputs, gates, values and answers of a time, an order or a position.
     Explain {
         /// Where it is.
@@ -192,6 +198,7 @@ pub fn run(verb: &Operate) -> anyhow::Result<Code> {
             (at, operate(OperatorCommand::Tighten { position: PositionId(*position), stop: premium(*stop)? }))
         }
         Operate::ResetBreaker { at } => (at, operate(OperatorCommand::ResetBreaker)),
+        Operate::Acknowledge { at } => (at, operate(OperatorCommand::Acknowledge)),
         Operate::Explain { at, what } => (at, Job::Ask(Request::Explain { what: what.clone() })),
         Operate::Stop { at } => (at, Job::Ask(Request::Stop)),
     };

@@ -525,6 +525,7 @@ const fn report_name(report: &OrderReport) -> &'static str {
         OrderReport::Filled(_) => "filled",
         OrderReport::Traded { .. } => "traded",
         OrderReport::Modified { .. } => "modified",
+        OrderReport::Altered { .. } => "altered",
         OrderReport::ModifyRefused { .. } => "modify_refused",
         OrderReport::Cancelled { .. } => "cancelled",
         OrderReport::CancelRefused { .. } => "cancel_refused",

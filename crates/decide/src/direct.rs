@@ -1,5 +1,8 @@
 //! The stages by direct calls: what the backtest runs, and the reference for every other way to wire them.
 
+#[cfg(test)]
+mod model;
+
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -13,12 +16,12 @@ use crate::domain::broker::{BrokerEvent, BrokerRead};
 use crate::domain::operator::{OperatorAnswer, OperatorCommand};
 use crate::domain::order::IllegalTransition;
 use crate::domain::{
-    Age, ChargeBook, Command, Event, IndexPrice, Instant, InstrumentId, InstrumentKind, OrderEvent, PositionId,
-    SessionCalendar, Stamp, Tick, Underlying, Universe,
+    Age, ChargeBook, ClientOrderId, Command, Event, IndexPrice, Instant, InstrumentId, InstrumentKind, OrderEvent, PositionId,
+    Qty, SessionCalendar, Stamp, Tick, Underlying, Universe,
 };
 use crate::entry_guard::{EntryGuard, EntryRefusal, Guarded};
 use crate::journal::{ExitNote, JournalEntry};
-use crate::order_manager::{Commands, OrderManager, Outcome, PositionChange};
+use crate::order_manager::{self, Commands, LateUnits, OrderManager, Outcome, PositionChange};
 use crate::params::StrategyParams;
 use crate::params::change::{Circumstances, ConfigChange};
 use crate::pipeline::{self, EntryPrices, Halt, Stages};
@@ -26,7 +29,9 @@ use crate::reconciler::{Owned, Reconciled, Reconciler, ReconcilerParams};
 use crate::risk_manager::{Excursion, RiskAction, RiskActions, RiskApproved, RiskManager, RiskRefusal};
 use crate::signal_engine::{ClosedBars, NoSignal, Signal};
 use crate::stages::entries::{self, EntryCase};
-use crate::stages::{IvSeeds, Ledger, Market, NewSettings, Reload, SessionTerms, Signals, changes, reload, session};
+use crate::stages::{
+    IvSeeds, Ledger, Market, NewSettings, Reload, SessionTerms, Signals, changes, reload, sellable, session,
+};
 use crate::tick_cache::{Quote, TickRefusal};
 
 /// Dated tables the core needs while it runs.
@@ -233,6 +238,14 @@ impl Stages for Direct {
         self.reconciler.sent(now.at, command);
     }
 
+    fn note_adopted(&mut self, id: ClientOrderId, qty: Qty) {
+        self.reconciler.adopted(id, qty);
+    }
+
+    fn acknowledge(&mut self) -> bool {
+        self.reconciler.acknowledge()
+    }
+
     fn read(&mut self, _: Stamp, read: BrokerRead) {
         self.ledger.read(read);
     }
@@ -258,9 +271,14 @@ impl Stages for Direct {
                 }
                 let params = self.reload.params();
                 let terms = SessionTerms::of(params, &self.charges, hours, *warm_up, bars_of, opening.goes_on);
+                let proof_from = order_manager::proof_from(&terms.hours);
                 self.open_session(terms);
+                if self.reconciler.is_on() {
+                    self.orders.prove_sells_from(proof_from);
+                }
                 if !warm_up {
                     self.reconciler.open_session(now.at);
+                    self.reconciler.prove_from(proof_from);
                 }
             }
             Event::Listed { instrument } => {
@@ -342,6 +360,28 @@ impl Stages for Direct {
             _ => Owned::new(),
         };
         self.reconciler.hear(now.at, said, &owned)
+    }
+
+    async fn bind_sells(&mut self, now: Stamp) -> Outcome {
+        let bounds = sellable::bounds(&self.reconciler, &sellable::held(&self.orders));
+        sellable::bind(&mut self.orders, now, &bounds)
+    }
+
+    async fn take_over(&mut self, now: Stamp, late: &LateUnits) -> Outcome {
+        let hold = self.orders.late_buyer(late).map(|underlying| self.allocator.hold_nothing(underlying));
+        let quote = self.market.quote(late.instrument);
+        let outcome = self.orders.take_over(now, late, hold, quote);
+        if hold.is_some()
+            && let Some(position) = outcome.changes.first().map(PositionChange::position)
+            && let Some(entry) = self.orders.entry(position)
+        {
+            self.risk.expect(position, entry.plan);
+        }
+        outcome
+    }
+
+    async fn altered(&mut self, now: Stamp, id: ClientOrderId, shown: Option<Qty>) -> Outcome {
+        self.orders.altered(now, id, shown)
     }
 
     async fn settle(&mut self, now: Stamp, event: &Event) -> Outcome {

@@ -12,15 +12,15 @@ use crate::domain::broker::{BrokerEvent, BrokerRead};
 use crate::domain::operator::{OperatorAnswer, OperatorCommand};
 use crate::domain::order::IllegalTransition;
 use crate::domain::{
-    Command, Event, IndexPrice, Instant, InstrumentId, InstrumentKind, OrderEvent, PositionId, Premium, Stamp, Tick,
-    Underlying,
+    ClientOrderId, Command, Event, IndexPrice, Instant, InstrumentId, InstrumentKind, OrderEvent, OrderType, PositionId,
+    Premium, Qty, Stamp, Tick, Underlying,
 };
 use crate::entry_guard::{EntryRefusal, Guarded};
 use crate::journal::{Decision, EntryNote, ExitNote, JournalEntry, Stage};
-use crate::order_manager::{Commands, Outcome, PositionChange};
+use crate::order_manager::{Commands, LateUnits, Outcome, PositionChange};
 use crate::params::StrategyParams;
 use crate::params::change::ConfigChange;
-use crate::reconciler::Reconciled;
+use crate::reconciler::{Finding, Reconciled, Terms};
 use crate::risk_manager::{Excursion, RiskAction, RiskActions, RiskApproved, RiskRefusal, entry_tag};
 use crate::signal_engine::{ClosedBars, NoSignal, Signal};
 use crate::tick_cache::{Quote, TickRefusal};
@@ -55,6 +55,10 @@ pub trait Stages {
     fn tick_refused(&mut self, tick: &Tick, refusal: TickRefusal);
     /// Reconciler: takes note of a command that leaves.
     fn note_sent(&mut self, now: Stamp, command: &Command);
+    /// Reconciler: the order manager has taken units over that an order executed beyond its end.
+    fn note_adopted(&mut self, id: ClientOrderId, qty: Qty);
+    /// Reconciler: a person has looked at what is odd; whether anything was.
+    fn acknowledge(&mut self) -> bool;
     /// Hands a wanted read of the broker's books to whoever executes it.
     fn read(&mut self, now: Stamp, read: BrokerRead);
     /// Whether a position is held or opening in this instrument.
@@ -90,6 +94,12 @@ pub trait Stages {
     async fn apply_report(&mut self, now: Stamp, event: &OrderEvent) -> Result<Outcome, IllegalTransition>;
     /// Reconciler: what the broker said, or time passing (`None`), means for our orders.
     async fn reconcile(&mut self, now: Stamp, said: Option<&BrokerEvent>) -> Reconciled;
+    /// Order manager: what the broker's books, by the reconciler, let us sell of every contract we hold.
+    async fn bind_sells(&mut self, now: Stamp) -> Outcome;
+    /// Order manager: takes over units executed beyond an order's end, on capital of their own.
+    async fn take_over(&mut self, now: Stamp, late: &LateUnits) -> Outcome;
+    /// Order manager: somebody else changed an order to these units in all (`None`: to a type we never send).
+    async fn altered(&mut self, now: Stamp, id: ClientOrderId, shown: Option<Qty>) -> Outcome;
     /// Order manager: settles a series, or ends the session.
     async fn settle(&mut self, now: Stamp, event: &Event) -> Outcome;
     /// Signal engine: takes an index tick in.
@@ -207,9 +217,18 @@ async fn on_other<S: Stages>(s: &mut S, now: Stamp, event: &Event) -> Result<(),
         Event::Broker(said) => {
             let reconciled = s.reconcile(now, Some(said)).await;
             believe(s, now, reconciled).await?;
+            if matches!(said, BrokerEvent::Positions { .. } | BrokerEvent::Orders { .. } | BrokerEvent::Trades { .. }) {
+                let outcome = s.bind_sells(now).await;
+                absorb(s, now, outcome).await;
+            }
         }
         Event::Operator(command) => {
-            let (answer, actions) = s.operator(now, command).await;
+            let (answer, actions) = match command {
+                OperatorCommand::Acknowledge => {
+                    (OperatorAnswer::Done { changed: s.acknowledge() }, RiskActions::new())
+                }
+                other => s.operator(now, other).await,
+            };
             s.journal(JournalEntry::Operated { stamp: now, command: command.clone(), answer });
             carry_out(s, now, actions).await;
         }
@@ -230,17 +249,48 @@ async fn report<S: Stages>(s: &mut S, now: Stamp, order: &OrderEvent) -> Result<
 
 /// Findings first: they explain what the reports lead to.
 async fn believe<S: Stages>(s: &mut S, now: Stamp, reconciled: Reconciled) -> Result<(), Halt> {
+    let mut to_do = Vec::new();
     for finding in reconciled.findings {
+        if matches!(finding, Finding::Unmanaged { .. } | Finding::Altered { .. }) {
+            to_do.push(finding.clone());
+        }
         s.journal(JournalEntry::Finding { stamp: now, finding });
     }
     for order in &reconciled.reports {
         report(s, now, order).await?;
     }
+    // What lives beyond its end is taken back before anything is sold for what it executed.
     send_all(s, now, reconciled.commands.into());
+    for finding in to_do {
+        put_right(s, now, finding).await;
+    }
     for read in reconciled.reads {
         s.read(now, read);
     }
     Ok(())
+}
+
+/// What a finding asks for beyond being known.
+async fn put_right<S: Stages>(s: &mut S, now: Stamp, finding: Finding) {
+    match finding {
+        Finding::Unmanaged { id, instrument, side, qty, value } => {
+            let outcome = s.take_over(now, &LateUnits { id, instrument, side, qty, value }).await;
+            absorb(s, now, outcome).await;
+        }
+        // A stop that a person raised at the broker counts like one raised here: it never falls again.
+        Finding::Altered { is_adopted: true, position, shown: Some(Terms { order_type, .. }), .. } => {
+            if let OrderType::StopLimit { trigger, .. } = order_type {
+                let command = OperatorCommand::Tighten { position, stop: trigger };
+                let (_, actions) = s.operator(now, &command).await;
+                carry_out(s, now, actions).await;
+            }
+        }
+        Finding::Altered { id, shown, .. } => {
+            let outcome = s.altered(now, id, shown.map(|terms| terms.qty)).await;
+            absorb(s, now, outcome).await;
+        }
+        _ => {}
+    }
 }
 
 /// Time passed: exits first, then orders, then bars and the entries they may lead to.
@@ -323,7 +373,7 @@ async fn consider_entry<S: Stages>(s: &mut S, now: Stamp, underlying: Underlying
     send_all(s, now, commands);
 }
 
-fn send_all<S: Stages>(s: &mut S, now: Stamp, commands: Commands) {
+pub(crate) fn send_all<S: Stages>(s: &mut S, now: Stamp, commands: Commands) {
     for command in commands {
         s.journal(JournalEntry::Command { stamp: now, command });
         s.note_sent(now, &command);
@@ -349,6 +399,9 @@ async fn absorb<S: Stages>(s: &mut S, now: Stamp, outcome: Outcome) {
         s.journal(JournalEntry::Alarm { stamp: now, key: alarm.key, text: alarm.text });
     }
     send_all(s, now, outcome.commands);
+    for (id, qty) in outcome.adopted {
+        s.note_adopted(id, qty);
+    }
     for change in &outcome.changes {
         s.journal(JournalEntry::Change { stamp: now, change: *change });
         let (actions, excursion) = s.position_changed(now, change).await;

@@ -39,7 +39,10 @@ impl Oms {
             }
             // The order had ended before the cancellation came; how it ended is reported by itself.
             OrderReport::CancelRefused { .. } => {}
-            OrderReport::Traded { .. } | OrderReport::Unanswered { .. } | OrderReport::ProvenAbsent => {
+            OrderReport::Traded { .. }
+            | OrderReport::Altered { .. }
+            | OrderReport::Unanswered { .. }
+            | OrderReport::ProvenAbsent => {
                 unreachable!("a broker's counts and a client's conclusions; no exchange says them")
             }
         }

@@ -334,6 +334,15 @@ impl CapitalAllocator {
         })
     }
 
+    /// A hold of nothing, for units that were bought without one: their cost comes out of free capital.
+    pub fn hold_nothing(&mut self, underlying: Underlying) -> HoldId {
+        let id = HoldId(self.next);
+        self.next += 1;
+        let state = HoldState::Held { held: Money::ZERO, committed: Money::ZERO };
+        self.holds.insert(id, Hold { underlying, state });
+        id
+    }
+
     /// Books units bought by a working entry: `cost` becomes committed, `charges` leave the balance. Both come out of
     /// the hold, and out of free capital once the hold is used up. May be called for every fill.
     ///

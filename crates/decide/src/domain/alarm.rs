@@ -18,6 +18,10 @@ pub enum AlarmKey {
     ChangeUnanswered,
     /// The broker holds fewer units than our fills explain (E1).
     NetShort,
+    /// An order executed beyond its end: its units are taken over and leave (C3).
+    LateArrival,
+    /// Somebody else changed an order of ours (C14, E4).
+    OrderAltered,
     /// A breaker tripped.
     BreakerTripped,
     /// The trading day ended with units still owned (F-23).
@@ -26,12 +30,14 @@ pub enum AlarmKey {
 
 impl AlarmKey {
     /// All keys.
-    pub const ALL: [AlarmKey; 7] = [
+    pub const ALL: [AlarmKey; 9] = [
         AlarmKey::UncoveredUnits,
         AlarmKey::ExitRefused,
         AlarmKey::OrderInDoubt,
         AlarmKey::ChangeUnanswered,
         AlarmKey::NetShort,
+        AlarmKey::LateArrival,
+        AlarmKey::OrderAltered,
         AlarmKey::BreakerTripped,
         AlarmKey::NotFlatAtClose,
     ];
@@ -44,6 +50,8 @@ impl AlarmKey {
             AlarmKey::OrderInDoubt => "order_in_doubt",
             AlarmKey::ChangeUnanswered => "change_unanswered",
             AlarmKey::NetShort => "net_short",
+            AlarmKey::LateArrival => "late_arrival",
+            AlarmKey::OrderAltered => "order_altered",
             AlarmKey::BreakerTripped => "breaker_tripped",
             AlarmKey::NotFlatAtClose => "not_flat_at_close",
         }

@@ -113,6 +113,18 @@ pub enum OrderReport {
         /// Why.
         refusal: VenueRefusal,
     },
+    /// Somebody else changed the order, and the change stands: these terms are in force in place of those of
+    /// modification `version` (zero: of the placement).
+    Altered {
+        /// The last modification of ours that took effect before.
+        version: u8,
+        /// Number of the alteration of this order, starting at 1.
+        nth: u8,
+        /// Type and prices now in force.
+        order_type: OrderType,
+        /// Quantity now in force.
+        qty: Qty,
+    },
     /// The order was taken back.
     Cancelled {
         /// Units executed before.

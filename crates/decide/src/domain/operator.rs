@@ -49,6 +49,9 @@ pub enum OperatorCommand {
     },
     /// Lift a tripped breaker; the day's loss is counted anew from here.
     ResetBreaker,
+    /// A person has looked at every order that is ours and unknown, that came late, or about which the broker contradicts
+    /// itself: none of those seen so far keeps entries waiting any more. Orders that still live beyond their end do.
+    Acknowledge,
     /// Trip the account's breaker: everything is closed, no entries for the rest of the trading day.
     TripBreaker {
         /// Why, in words.
@@ -134,6 +137,7 @@ mod tests {
             OperatorCommand::Flatten { underlying: None },
             OperatorCommand::Close { position, lots: Some(Lots::new(2)), request: 9 },
             OperatorCommand::Tighten { position, stop: Premium::from_rupees(80) },
+            OperatorCommand::Acknowledge,
             OperatorCommand::TripBreaker { reason: "drill".to_owned() },
         ] {
             let text = serde_json::to_string(&command).unwrap();

@@ -193,8 +193,8 @@ pub struct Order {
     fills: BTreeMap<TradeId, Fill>,
     /// Units and money of the highest cumulative count of executions.
     counted: (Qty, Money),
-    /// Modifications the venue confirmed, by number.
-    confirmed: BTreeMap<u8, (OrderType, Qty)>,
+    /// Terms the venue confirmed: by number of our modification, then of the alteration by others that followed it.
+    confirmed: BTreeMap<(u8, u8), (OrderType, Qty)>,
     /// Total quantities asked for by modifications, by number.
     asked: BTreeMap<u8, Qty>,
     /// Modifications the venue refused.
@@ -277,7 +277,7 @@ impl Order {
     /// Modifications that may have taken effect or may not, with their total quantities: sent after the last confirmed
     /// one, and not refused. A book read after they were sent tells: one that shows other terms has refused them.
     pub fn unresolved(&self) -> impl Iterator<Item = (u8, Qty)> + '_ {
-        let latest = self.confirmed.last_key_value().map_or(0, |(version, _)| *version);
+        let latest = self.confirmed.last_key_value().map_or(0, |((version, _), _)| *version);
         let later = self.asked.range(latest.saturating_add(1)..);
         later.filter(|(version, _)| !self.refused.contains(version)).map(|(version, qty)| (*version, *qty))
     }
@@ -343,15 +343,9 @@ impl Order {
                 self.counted = self.counted.max((*filled, *value));
                 return *filled >= Qty::ZERO;
             }
-            OrderReport::Modified { version, order_type, qty } => {
-                self.heard = true;
-                let terms = (*order_type, *qty);
-                let agrees = *self.confirmed.entry(*version).or_insert(terms) == terms;
-                if let Some((_, (order_type, qty))) = self.confirmed.last_key_value() {
-                    self.spec.order_type = *order_type;
-                    self.spec.qty = *qty;
-                }
-                return agrees;
+            OrderReport::Modified { version, order_type, qty } => return self.confirm((*version, 0), *order_type, *qty),
+            OrderReport::Altered { version, nth, order_type, qty } => {
+                return *nth > 0 && self.confirm((*version, *nth), *order_type, *qty);
             }
             // A refused change says nothing about existence: the venue answers so for an unknown order as well.
             OrderReport::ModifyRefused { version, .. } => {
@@ -371,12 +365,23 @@ impl Order {
         true
     }
 
+    /// Notes terms the venue confirmed; the highest number is in force. `false` when it is known with other terms.
+    fn confirm(&mut self, number: (u8, u8), order_type: OrderType, qty: Qty) -> bool {
+        self.heard = true;
+        let terms = (order_type, qty);
+        let agrees = *self.confirmed.entry(number).or_insert(terms) == terms;
+        if let Some((_, (order_type, qty))) = self.confirmed.last_key_value() {
+            (self.spec.order_type, self.spec.qty) = (*order_type, *qty);
+        }
+        agrees
+    }
+
     fn is_contradictory(&self) -> bool {
         let (filled, ceiling) = (self.filled(), self.ceiling());
         filled > ceiling
             || self.cancelled.is_some_and(|counted| filled > counted || counted > ceiling)
             || self.rejected.is_some() && (filled > Qty::ZERO || self.cancelled.is_some())
-            || self.refused.iter().any(|version| self.confirmed.contains_key(version))
+            || self.refused.iter().any(|version| self.confirmed.contains_key(&(*version, 0)))
     }
 
     /// The state that the known facts amount to.

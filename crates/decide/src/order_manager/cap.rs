@@ -26,12 +26,29 @@ impl OrderManager {
                 format!("contract {}: {owned} units by our fills, {missing} of them not at the broker", instrument.0);
             outcome.alarms.push(Alarm { key: AlarmKey::NetShort, text });
         }
+        self.sync_contract(now, instrument, &mut outcome);
+        self.book_late_sales(now, &mut outcome);
+        self.refresh_wake();
+        outcome
+    }
+
+    /// Tells what a list of positions, asked for at `shown.0`, has of a contract: the proof that late sells need (I29).
+    pub fn set_shown_net(&mut self, now: Stamp, instrument: InstrumentId, shown: (Instant, Qty)) -> Outcome {
+        let mut outcome = Outcome::default();
+        if self.proofs.shown.insert(instrument, shown) != Some(shown) && self.proven(now.at, instrument).is_some() {
+            self.sync_contract(now, instrument, &mut outcome);
+            self.refresh_wake();
+        }
+        outcome
+    }
+
+    /// Moves the sell side of every live position of a contract.
+    pub(super) fn sync_contract(&mut self, now: Stamp, instrument: InstrumentId, outcome: &mut Outcome) {
+        let here = |b: &&Book| b.position.instrument == instrument && b.position.is_live();
         let positions: SmallVec<[PositionId; 2]> = self.books.values().filter(here).map(|b| b.position.id).collect();
         for position in positions {
             self.sync(now.at, position, &mut outcome.commands);
         }
-        self.refresh_wake();
-        outcome
     }
 
     /// Units of the position that are not at the broker: younger positions of a contract go without first.

@@ -4,7 +4,7 @@ use serde::Serialize;
 use smallvec::SmallVec;
 
 use crate::domain::alarm::Alarm;
-use crate::domain::{Command, ExitReason, Money, PositionId, Premium, Qty};
+use crate::domain::{ClientOrderId, Command, ExitReason, Money, PositionId, Premium, Qty};
 
 /// Commands of one step; rarely more than two.
 pub type Commands = SmallVec<[Command; 2]>;
@@ -99,6 +99,18 @@ pub struct Outcome {
     pub commands: Commands,
     /// What a person must hear of, in order.
     pub alarms: SmallVec<[Alarm; 1]>,
+    /// Units taken over that an order executed beyond its end.
+    pub adopted: SmallVec<[(ClientOrderId, Qty); 1]>,
+}
+
+impl Outcome {
+    /// This outcome and then `later`.
+    pub fn append(&mut self, later: Outcome) {
+        self.changes.extend(later.changes);
+        self.commands.extend(later.commands);
+        self.alarms.extend(later.alarms);
+        self.adopted.extend(later.adopted);
+    }
 }
 
 impl PositionChange {

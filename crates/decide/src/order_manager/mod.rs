@@ -1,6 +1,7 @@
 //! Intents to orders, reports to positions. Quantities and money come from fills and settlement only (F-9, F-15,
 //! F-60); an exit cancels the working entry and sells what was filled (F-14).
 
+mod altered;
 mod book;
 mod cap;
 mod changes;
@@ -8,10 +9,12 @@ mod cover;
 mod doubt;
 mod entry;
 mod ladder;
+mod late;
 mod pricing;
 mod reports;
 mod sells;
 mod session;
+mod square_off;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -25,7 +28,9 @@ use chrono::NaiveDate;
 pub use changes::{Commands, Exposure, Outcome, PositionChange};
 pub use cover::{COVER_DEADLINE, Uncovered};
 pub use doubt::InDoubt;
+pub use late::LateUnits;
 pub use sells::{Goal, LiveSell, Step, Wanted, plan};
+pub use square_off::{PROOF_AGE, PROOF_MARGIN, proof_from};
 
 use crate::domain::{
     ChargeRates, ClientOrderId, HoldId, Instant, InstrumentId, Order, OrderState, Position, PositionId, Qty, SignalId,
@@ -35,6 +40,8 @@ use crate::params::OrderParams;
 use crate::risk_manager::ApprovedEntry;
 use crate::tick_cache::Quote;
 use book::Book;
+use late::{LateSale, Taken};
+use square_off::Proofs;
 use tracked::Tracked;
 
 /// The order manager.
@@ -50,6 +57,11 @@ pub struct OrderManager {
     signals_used: BTreeSet<SignalId>,
     /// Units of a contract that we own by our fills and that the broker does not have.
     missing: BTreeMap<InstrumentId, Qty>,
+    /// What orders executed beyond their end, taken over so far.
+    late: BTreeMap<ClientOrderId, Taken>,
+    /// Units sold late that no position has given up yet.
+    late_sales: Vec<LateSale>,
+    proofs: Proofs,
     next_position: u64,
     wake: Option<Instant>,
 }
@@ -66,6 +78,9 @@ impl OrderManager {
             books: BTreeMap::new(),
             signals_used: BTreeSet::new(),
             missing: BTreeMap::new(),
+            late: BTreeMap::new(),
+            late_sales: Vec::new(),
+            proofs: Proofs { from: None, shown: BTreeMap::new() },
             next_position: 1,
             wake: None,
         }

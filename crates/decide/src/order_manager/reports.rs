@@ -127,6 +127,7 @@ impl OrderManager {
         if !is_over && matches!(event.report, OrderReport::CancelRefused { .. }) {
             self.cancel_refused(now.at, &spec, &mut outcome);
         }
+        self.book_late_sales(now, &mut outcome);
         if self.books[&spec.position].position.is_live() {
             self.sync(now.at, spec.position, &mut outcome.commands);
         }

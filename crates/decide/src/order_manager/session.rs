@@ -24,6 +24,9 @@ impl OrderManager {
         }
         self.day = Some(hours.day);
         self.missing.clear();
+        self.late.clear();
+        self.late_sales.clear();
+        self.proofs.shown.clear();
         self.orders.clear();
         self.books.clear();
         self.signals_used.clear();

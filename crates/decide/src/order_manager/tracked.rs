@@ -30,6 +30,8 @@ pub(super) struct Tracked {
     pub(super) highest_stop: Option<OrderType>,
     /// The venue has not refused to raise its quantity.
     pub(super) can_grow: bool,
+    /// What somebody else changed was put back once.
+    pub(super) is_reasserted: bool,
     /// The alarm about its doubt was raised.
     pub(super) doubt_told: bool,
 }
@@ -47,6 +49,7 @@ impl Tracked {
             not_before: None,
             highest_stop: None,
             can_grow: true,
+            is_reasserted: false,
             doubt_told: false,
         }
     }

@@ -7,6 +7,7 @@ use super::book::Part;
 use super::changes::Commands;
 use super::ladder;
 use super::sells::{Goal, LiveSell, Step, Wanted, plan};
+use super::square_off::is_new_sell;
 use super::tracked::PendingChange;
 use crate::domain::order::OrderSide;
 use crate::domain::{Command, Instant, InstrumentId, PositionId, PositionPhase, Qty, Stamp};
@@ -104,12 +105,20 @@ impl OrderManager {
             }
             let live: SmallVec<[LiveSell; 2]> =
                 book.sells.iter().filter_map(|id| self.orders[id].live_sell(now)).collect();
-            let (allowed, room) = self.sellable(now, &book);
+            let (mut allowed, room) = self.sellable(now, &book);
+            let proven = self.proven(now, book.position.instrument);
+            if let Some(proven) = proven.filter(|proven| *proven > Qty::ZERO) {
+                allowed = allowed.min(proven);
+            }
             let contract = &book.entry.contract;
             let (wanted, max_order_qty) = (book.wanted, contract.max_order_qty);
             let slice = ladder::slice(book.refusals, owned, contract.lot, max_order_qty);
             let goal = Goal { owned, allowed, room, wanted, part, max_order_qty, slice };
             for step in plan(&self.params, &goal, &live) {
+                if proven == Some(Qty::ZERO) && is_new_sell(&step, &live) {
+                    // The proof brings it up again.
+                    continue;
+                }
                 match step {
                     Step::Modify { id, order_type, qty } => {
                         let t = self.orders.get_mut(&id).expect("planned from tracked orders");

@@ -134,7 +134,7 @@ impl Own {
         let change = self.changes[&version];
         self.changes.retain(|v, _| *v > version);
         (self.spec.order_type, self.spec.qty) = (change.terms.order_type, change.terms.qty);
-        self.terms_at = now;
+        (self.terms_at, self.version) = (now, version);
         let Terms { order_type, qty } = change.terms;
         self.say(out, OrderReport::Modified { version, order_type, qty });
         self.complete();
@@ -196,7 +196,7 @@ impl Own {
         let made = pending.iter().rev().find(|(_, terms)| shown == Some(*terms) && terms.qty >= executed);
         if let Some((version, terms)) = made {
             self.changes.retain(|v, _| v > version);
-            (self.spec.order_type, self.spec.qty) = (terms.order_type, terms.qty);
+            (self.spec.order_type, self.spec.qty, self.version) = (terms.order_type, terms.qty, *version);
             let (order_type, qty) = (terms.order_type, terms.qty);
             self.say(out, OrderReport::Modified { version: *version, order_type, qty });
         }

@@ -24,22 +24,35 @@ impl Own {
         self.traded().max(self.counted.0)
     }
 
-    /// Units that are executed and that the order manager does not know: beyond a reported end.
-    pub(super) fn unmanaged(&self) -> Qty {
+    /// Units executed beyond a reported end.
+    pub(super) fn beyond(&self) -> Qty {
         match self.stage {
             Stage::Over { counted, .. } => (self.executed() - counted).max(Qty::ZERO),
             _ => Qty::ZERO,
         }
     }
 
+    /// Units beyond a reported end that the order manager has not taken over.
+    pub(super) fn unmanaged(&self) -> Qty {
+        self.beyond() - self.adopted
+    }
+
+    /// Money of the units beyond a reported end; pro rata where some of the order's units ended as reported.
+    fn value_beyond(&self) -> Money {
+        let (executed, beyond) = (self.executed(), self.beyond());
+        let by_trades = || self.trades.values().map(|f| f.price * f.qty).sum();
+        let total: Money = if self.traded() >= self.counted.0 { by_trades() } else { self.counted.1 };
+        if beyond == executed { total } else { total.per_unit(executed, Rounding::HalfUp) * beyond }
+    }
+
     /// Units beyond the reported end: said again whenever they grow.
     pub(super) fn note_unmanaged(&mut self, out: &mut Reconciled) {
-        let qty = self.unmanaged();
+        let (qty, value) = (self.beyond(), self.value_beyond());
         if qty > self.lost.as_ref().map_or(Qty::ZERO, |lost| lost.reported) {
             let lost = self.lost.get_or_insert_default();
-            lost.reported = qty;
+            (lost.reported, lost.is_seen) = (qty, false);
             let (id, instrument, side) = (self.spec.id, self.spec.instrument, self.spec.side);
-            out.findings.push(Finding::Unmanaged { id, instrument, side, qty });
+            out.findings.push(Finding::Unmanaged { id, instrument, side, qty, value });
         }
     }
 
@@ -76,7 +89,7 @@ impl Own {
         if self.executed() > before {
             self.executed_at = Some(now);
         }
-        if self.unmanaged() > Qty::ZERO {
+        if self.beyond() > Qty::ZERO {
             return self.note_unmanaged(out);
         }
         if !matches!(self.stage, Stage::Over { .. }) {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::broker::{BrokerOrderId, BrokerRead, OrderRow};
-use crate::domain::{ClientOrderId, Command, Instant, InstrumentId, Money, OrderEvent, OrderSide, OrderType, Qty};
+use crate::domain::{ClientOrderId, Command, Instant, InstrumentId, Money, OrderEvent, OrderSide, OrderType, PositionId, Qty};
 
 /// Type, prices and total quantity of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +44,8 @@ pub enum Finding {
         /// The broker's number for it.
         broker_id: BrokerOrderId,
     },
-    /// More of one of our orders was executed than its end allowed for: units nobody manages, to be flattened.
+    /// More of one of our orders was executed than its end allowed for: units nobody manages. The order manager takes
+    /// them over and flattens them.
     Unmanaged {
         /// The order.
         id: ClientOrderId,
@@ -52,17 +53,24 @@ pub enum Finding {
         instrument: InstrumentId,
         /// Bought or sold.
         side: OrderSide,
-        /// Units beyond those the order manager knows, all together.
+        /// Units beyond the order's end, all together.
         qty: Qty,
+        /// Their money.
+        value: Money,
     },
-    /// The broker shows other terms than it confirmed (C14, E4).
+    /// The broker shows other terms than it confirmed (C14, E4). A stop that somebody made tighter is adopted as it is;
+    /// anything else is put right by the order manager, once.
     Altered {
         /// The order.
         id: ClientOrderId,
+        /// The position it belongs to.
+        position: PositionId,
         /// What was confirmed.
         confirmed: Terms,
         /// What the book shows; `None` for a market type.
         shown: Option<Terms>,
+        /// Whether the terms shown stand from here on.
+        is_adopted: bool,
     },
     /// Our order was cancelled and we did not ask for it (E3).
     CancelledElsewhere {

@@ -45,6 +45,8 @@ struct Stranger {
     row: OrderRow,
     claim: Claim,
     is_told: bool,
+    /// A person has looked at it.
+    is_seen: bool,
 }
 
 /// The ledger of what is not ours.
@@ -66,7 +68,7 @@ impl Strangers {
     pub(super) fn row(&mut self, row: &OrderRow, claim: Claim) -> bool {
         let Some(known) = self.orders.get_mut(&row.broker_id) else {
             let has_executions = row.filled.get() > 0;
-            self.orders.insert(row.broker_id.clone(), Stranger { row: row.clone(), claim, is_told: false });
+            self.orders.insert(row.broker_id.clone(), Stranger { row: row.clone(), claim, is_told: false, is_seen: false });
             return has_executions;
         };
         if claim != Claim::Foreign {
@@ -99,10 +101,16 @@ impl Strangers {
 
     /// Whether an order with our mark is not in our books.
     pub(super) fn has_unknown_own(&self) -> Option<ClientOrderId> {
-        self.orders.values().find_map(|s| match s.claim {
+        self.orders.values().filter(|s| !s.is_seen).find_map(|s| match s.claim {
             Claim::OwnUnknown(id) | Claim::Duplicate(id) => Some(id),
             Claim::Foreign => None,
         })
+    }
+
+    /// A person has looked at the orders with our mark; whether there were any.
+    pub(super) fn acknowledge(&mut self) -> bool {
+        let odd = self.orders.values_mut().filter(|s| s.claim != Claim::Foreign);
+        odd.fold(false, |changed, s| changed | !std::mem::replace(&mut s.is_seen, true))
     }
 
     /// Tells of strangers not told of yet, except where `may_be_ours` says that their name may still come.

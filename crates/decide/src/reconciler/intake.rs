@@ -188,16 +188,17 @@ impl Reconciler {
                 unmanaged += beyond;
                 is_working |= own.is_open();
             }
-            if managed != ours {
-                // Settled or written off: the orders do not explain what is owned any more.
-                continue;
-            }
             let mut shown = Shown::default();
             let of_contract =
                 |row: &&PositionRow| ContractKey::of_position(row) == contract && row.product == Product::Intraday;
             for row in rows.iter().filter(of_contract) {
                 shown.day += row.day_bought.get() - row.day_sold.get();
                 shown.net += row.net;
+            }
+            self.positions.see(contract, asked_at, shown.net);
+            if managed != ours {
+                // Settled or written off: the orders do not explain what is owned any more.
+                continue;
             }
             let expected = Expected {
                 instrument,

@@ -5,8 +5,8 @@
 //! **Late arrivals.** An order proven absent, refused or never sent has ended for the order manager: its position may be
 //! closed, its money given back, another stop may rest in its place. Ends absorb (I10), so such an order is never
 //! reported again. When it shows up after all (C3) it is *lost*: found, taken back by a cancellation of our own until
-//! the broker shows it ended, and every unit it executed is found as unmanaged, for the operator or the order manager
-//! to flatten. Entries wait meanwhile.
+//! the broker shows it ended, and every unit it executed is found as unmanaged, for the order manager to take over and
+//! flatten. Entries wait until a person has looked ([`Reconciler::acknowledge`]).
 
 mod changes;
 mod doubt;
@@ -62,6 +62,8 @@ pub struct Reconciler {
     /// Entries wait for a full round asked for after this.
     round_from: Option<Instant>,
     books_due: Option<Instant>,
+    /// When a proof of what we own is due: no sell leaves without one around the broker's own square-off (I29).
+    proof_due: Option<Instant>,
 }
 
 impl Reconciler {
@@ -79,6 +81,7 @@ impl Reconciler {
             is_linked: false,
             round_from: None,
             books_due: None,
+            proof_due: None,
         }
     }
 
@@ -132,6 +135,44 @@ impl Reconciler {
             self.books_due = None;
             self.want_round(now);
         }
+    }
+
+    /// From `at` on the positions are read at the short pace while we own anything (I29, E9).
+    pub fn prove_from(&mut self, at: Instant) {
+        self.proof_due = self.params.map(|_| at);
+    }
+
+    /// A person has looked at what is odd: orders with our mark that are not in our books, late arrivals,
+    /// contradictions. Whether any of it kept entries waiting; what comes to light afterwards does so again.
+    pub fn acknowledge(&mut self) -> bool {
+        let strangers = self.strangers.acknowledge();
+        self.own.values_mut().fold(strangers, |changed, own| changed | own.acknowledge())
+    }
+
+    /// The order manager has taken `qty` more units over that an order executed beyond its end.
+    pub fn adopted(&mut self, id: ClientOrderId, qty: Qty) {
+        if let Some(own) = self.own.get_mut(&id) {
+            own.adopted += qty;
+        }
+    }
+
+    /// Units of an order's late executions that the order manager has taken over.
+    #[cfg(test)]
+    pub(crate) fn adopted_of(&self, id: ClientOrderId) -> Qty {
+        self.own.get(&id).map_or(Qty::ZERO, |own| own.adopted)
+    }
+
+    /// Net units of late executions that the order manager has taken over.
+    #[cfg(test)]
+    pub(crate) fn adopted_net(&self) -> i64 {
+        self.own.values().map(|own| own::signed(own.spec.side, own.adopted)).sum()
+    }
+
+    /// What the youngest list of positions shows of a contract, and when it was asked for. It proves what is there
+    /// (I29) and nothing that is not (D12).
+    pub fn shown_net(&self, instrument: InstrumentId) -> Option<(Instant, i64)> {
+        let (contract, _) = self.contracts.get(&instrument)?;
+        self.positions.latest(*contract)
     }
 
     /// A command has been decided and is on its way.
@@ -204,7 +245,7 @@ impl Reconciler {
     pub fn wake_at(&self) -> Option<Instant> {
         let p = self.params?;
         let deadlines = self.own.values().filter_map(|o| o.deadline);
-        deadlines.chain(self.books_due).chain(self.reads.next(|read| self.gap(read, &p), p.read_timeout)).min()
+        deadlines.chain(self.books_due).chain(self.proof_due).chain(self.reads.next(|read| self.gap(read, &p), p.read_timeout)).min()
     }
 
     /// Why no entry may be made in this index now.
@@ -220,7 +261,7 @@ impl Reconciler {
         if let Some(id) = self.strangers.has_unknown_own() {
             return block("OWN_UNKNOWN", format!("order {id} carries our mark and is not in our books"));
         }
-        if let Some(id) = self.own.values().find(|o| o.lost.is_some()).map(|o| o.spec.id) {
+        if let Some(id) = self.own.values().find(|o| o.is_lost()).map(|o| o.spec.id) {
             return block("LATE_ARRIVAL", format!("order {id} lived or executed beyond its end"));
         }
         if let Some(id) = self.own.values().find(|o| o.contradicted || o.books_differ).map(|o| o.spec.id) {
@@ -253,6 +294,15 @@ impl Reconciler {
     /// Last execution of ours in a contract.
     fn executed_at(&self, contract: ContractKey) -> Option<Instant> {
         self.own.values().filter(|o| o.contract == contract).filter_map(|o| o.executed_at).max()
+    }
+
+    /// Whether our own executions of the day leave units in some contract.
+    fn owns_anything(&self) -> bool {
+        let mut nets: BTreeMap<ContractKey, i64> = BTreeMap::new();
+        for own in self.own.values() {
+            *nets.entry(own.contract).or_default() += own.net();
+        }
+        nets.values().any(|net| *net != 0)
     }
 
     fn gap(&self, read: BrokerRead, p: &ReconcilerParams) -> Age {
@@ -326,6 +376,17 @@ impl Reconciler {
             // The orders too: a foreign order whose update was lost explains the positions.
             self.want_round(now);
             self.books_due = Some(now + p.books_every);
+        }
+        if self.proof_due.is_some_and(|at| now >= at) {
+            let owns = self.in_session && self.owns_anything();
+            if owns {
+                self.reads.want(BrokerRead::Positions, now);
+            }
+            self.proof_due = self.in_session.then(|| now + if owns { p.read_gap } else { p.poll });
+        }
+        // Units were missing, and something executed since: what is there now must be read anew (E1).
+        if self.positions.short().any(|c| self.positions.known_net(c, self.executed_at(c), p).is_none()) {
+            self.reads.want(BrokerRead::Positions, now);
         }
         let gap_of_orders = self.poll(p);
         let gap = |read| if read == BrokerRead::Orders { gap_of_orders } else { p.read_gap };

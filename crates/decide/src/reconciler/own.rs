@@ -1,7 +1,7 @@
 //! One order of ours as the broker's words draw it. Rows may come late, twice and in any order: life, executions and
 //! the end only ever move forward (D2, D3), and nothing is reported that would contradict an earlier report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::changes::{CancelCall, Change};
 use super::doubt::Proof;
@@ -44,6 +44,8 @@ pub(super) struct Lost {
     pub(super) is_open: bool,
     cancelled_at: Option<Instant>,
     pub(super) reported: Qty,
+    /// A person has looked at it since it last changed.
+    pub(super) is_seen: bool,
 }
 
 /// One order of ours.
@@ -74,8 +76,14 @@ pub(super) struct Own {
     pub(super) books_differ: bool,
     /// Something was claimed that cannot be; entries wait until a person looked.
     pub(super) contradicted: bool,
+    /// Units beyond its end that the order manager has taken over.
+    pub(super) adopted: Qty,
     triggered: bool,
     altered: Option<(Option<Terms>, Instant, bool)>,
+    /// Last modification of ours that took effect, and alterations by others that were adopted.
+    pub(super) version: u8,
+    alterations: u8,
+    contradictions: BTreeSet<String>,
     status: BrokerStatus,
     /// Codes of findings that are made once.
     noted: Vec<&'static str>,
@@ -112,8 +120,12 @@ impl Own {
             terms_at: at,
             books_differ: false,
             contradicted: false,
+            adopted: Qty::ZERO,
             triggered: false,
             altered: None,
+            version: 0,
+            alterations: 0,
+            contradictions: BTreeSet::new(),
             status: BrokerStatus::Transit,
             noted: Vec::new(),
         }
@@ -157,9 +169,29 @@ impl Own {
     }
 
     pub(super) fn contradiction(&mut self, out: &mut Reconciled, what: impl Into<String>) {
-        self.contradicted = true;
-        let finding = Finding::Contradiction { id: self.spec.id, what: what.into() };
-        self.once(out, finding);
+        let what = what.into();
+        // A claim that a person has looked at says nothing new when it is repeated.
+        if self.contradictions.insert(what.clone()) {
+            self.contradicted = true;
+            self.once(out, Finding::Contradiction { id: self.spec.id, what });
+        }
+    }
+
+    /// A person has looked at what is odd about it; whether anything was. One that still lives beyond its end stays odd.
+    pub(super) fn acknowledge(&mut self) -> bool {
+        let mut changed = std::mem::take(&mut self.contradicted);
+        if let Some(lost) = self.lost.as_mut().filter(|lost| !lost.is_open) {
+            changed |= !std::mem::replace(&mut lost.is_seen, true);
+        }
+        if changed {
+            self.noted.retain(|code| *code != "CONTRADICTION");
+        }
+        changed
+    }
+
+    /// Whether it lives, or executed something nobody has looked at, beyond its end.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.as_ref().is_some_and(|lost| lost.is_open || !lost.is_seen)
     }
 
     pub(super) fn end(&mut self, counted: Qty, by: End) {
@@ -366,10 +398,32 @@ impl Own {
             Some((earlier, at, told)) if earlier == shown => {
                 if !told && asked_at >= at + p.alter_after {
                     self.altered = Some((shown, at, true));
-                    out.findings.push(Finding::Altered { id: self.spec.id, confirmed: self.terms(), shown });
+                    self.tell_altered(shown, out);
                 }
             }
             _ => self.altered = Some((shown, asked_at, false)),
+        }
+    }
+
+    /// Somebody else changed the order. A sell's stop that only became tighter is taken over as it is.
+    fn tell_altered(&mut self, shown: Option<Terms>, out: &mut Reconciled) {
+        let (confirmed, spec) = (self.terms(), self.spec);
+        let tighter = shown.filter(|t| {
+            let rises = t.order_type.trigger() > confirmed.order_type.trigger();
+            spec.side == OrderSide::Sell && confirmed.order_type.trigger().is_some() && rises && t.qty == confirmed.qty
+        });
+        out.findings.push(Finding::Altered {
+            id: spec.id,
+            position: spec.position,
+            confirmed,
+            shown,
+            is_adopted: tighter.is_some(),
+        });
+        if let Some(Terms { order_type, qty }) = tighter
+            && let Some(nth) = self.alterations.checked_add(1)
+        {
+            (self.alterations, self.spec.order_type, self.altered) = (nth, order_type, None);
+            self.say(out, OrderReport::Altered { version: self.version, nth, order_type, qty });
         }
     }
 

@@ -54,6 +54,10 @@ pub(super) struct Positions {
     differing: BTreeMap<ContractKey, InstrumentId>,
     nets: BTreeMap<ContractKey, NetSeen>,
     told: BTreeSet<(ContractKey, i64, i64, i64)>,
+    /// The net of the youngest list, whatever it is worth.
+    latest: BTreeMap<ContractKey, (Instant, i64)>,
+    /// Contracts whose last settled comparison showed fewer units than our executions explain.
+    short: BTreeSet<ContractKey>,
 }
 
 impl Positions {
@@ -62,7 +66,28 @@ impl Positions {
         differing: BTreeMap::new(),
         nets: BTreeMap::new(),
         told: BTreeSet::new(),
+        latest: BTreeMap::new(),
+        short: BTreeSet::new(),
     };
+
+    /// Notes what a list showed of a contract.
+    pub(super) fn see(&mut self, contract: ContractKey, asked_at: Instant, net: i64) {
+        let latest = self.latest.entry(contract).or_insert((asked_at, net));
+        if asked_at >= latest.0 {
+            *latest = (asked_at, net);
+        }
+    }
+
+    /// The net of the youngest list, and when that was asked for.
+    pub(super) fn latest(&self, contract: ContractKey) -> Option<(Instant, i64)> {
+        self.latest.get(&contract).copied()
+    }
+
+    /// Contracts in which units were missing when positions were last compared.
+    pub(super) fn short(&self) -> impl Iterator<Item = ContractKey> + '_ {
+        self.short.iter().copied()
+    }
+
 
     /// Compares one contract; `true` when a closer look is called for.
     pub(super) fn compare(
@@ -81,9 +106,17 @@ impl Positions {
             return false;
         }
         let agrees = shown.day == expected.ours + expected.foreign;
+        if agrees {
+            self.short.remove(&key);
+        } else if shown.day < expected.ours + expected.foreign || shown.net < expected.ours {
+            self.short.insert(key);
+        }
         let repeated = |net: &NetSeen| {
             let is_young = expected.executed_at.is_none_or(|at| net.asked_at >= at + p.position_lag);
-            is_young && net.net == shown.net && (net.is_known || asked_at >= net.asked_at + p.read_gap)
+            // An order book asked for since would have told of an execution of ours that explains the net.
+            let is_looked_at = orders_asked_at.is_some_and(|orders| orders > net.asked_at);
+            let is_repeated = is_looked_at && asked_at >= net.asked_at + p.read_gap;
+            is_young && net.net == shown.net && (net.is_known || is_repeated)
         };
         let is_known = agrees || self.nets.get(&key).is_some_and(repeated);
         let earlier = self.nets.get(&key).filter(|n| n.net == shown.net && !is_known).map_or(asked_at, |n| n.asked_at);

@@ -84,6 +84,8 @@ impl RiskManager {
                 self.day.reset_breakers();
                 done(true)
             }
+            // What a person has looked at is the reconciler's; nothing here waits for it.
+            OperatorCommand::Acknowledge => done(false),
             OperatorCommand::TripBreaker { .. } => {
                 let changed = self.day.trip();
                 self.leave(ExitReason::Operator, |_, _| true, &mut actions);

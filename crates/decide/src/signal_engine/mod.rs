@@ -100,7 +100,7 @@ pub enum NoSignal {
         what: &'static str,
     },
     /// The trend did not change recently enough.
-    #[error("trend {direction} unchanged for {bars:?} bars, a flip counts for {valid}")]
+    #[error("trend {direction} {}, a flip counts for {valid}", unchanged(*.bars))]
     NoFlip {
         /// Present trend.
         direction: Direction,
@@ -174,6 +174,10 @@ pub enum NoSignal {
     /// No at-the-money volatility can be computed now.
     #[error("no at-the-money implied volatility this session")]
     IvUnknown,
+}
+
+fn unchanged(bars: Option<u32>) -> String {
+    bars.map_or_else(|| "unchanged since the first bar".to_owned(), |bars| format!("unchanged for {bars} bars"))
 }
 
 impl NoSignal {

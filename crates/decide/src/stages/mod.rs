@@ -6,6 +6,7 @@ pub mod entries;
 pub mod ledger;
 pub mod market;
 pub mod reload;
+pub mod sellable;
 pub mod session;
 pub mod signals;
 

@@ -43,10 +43,13 @@ fn e1_other_products_and_carried_units_do_not_explain_or_cap_ours() {
 
 #[test]
 fn e2_a_position_closed_by_hand_caps_what_may_be_sold_while_our_stop_still_rests() {
-    let (mut d, ..) = holding_with_stop();
+    let (mut d, entry, _, stop) = holding_with_stop();
     d.positions(at(20), &[position(2, 2)]);
     assert_eq!(d.r.sellable(SLOT, Qty::new(2 * LOT)), None, "one read proves nothing (F-57)");
     d.positions(at(22), &[position(2, 2)]);
+    assert_eq!(d.r.sellable(SLOT, Qty::new(2 * LOT)), None, "our stop may have executed unseen");
+    d.book(at(22), &[entry, stop]);
+    d.positions(at(24), &[position(2, 2)]);
     assert_eq!(d.r.sellable(SLOT, Qty::new(2 * LOT)), Some(Qty::ZERO));
     assert_eq!(d.found("POSITION_DIFFERS"), 0, "with an order working nothing is concluded");
 }
