@@ -112,13 +112,17 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Code> {
 async fn live(args: &RunArgs, config: Effective, world: &SimWorld) -> anyhow::Result<Code> {
     let credentials =
         Credentials { client_id: world.client_id.clone(), token: world.token.expose_secret().to_owned().into() };
-    let client =
-        Client::<Sim>::for_simulator(&world.rest, fixed(credentials.clone()), Arc::new(Unlimited), Limits::default())?;
+    let client = Client::<Sim>::for_simulator(
+        &world.addresses.rest,
+        fixed(credentials.clone()),
+        Arc::new(Unlimited),
+        Limits::default(),
+    )?;
     let instruments = instruments(&client, &args.data, &config, world).await?;
     let (keep_credentials, credentials) = watch::channel(Some(credentials));
     let sockets = SocketPlan {
-        feed: FeedConfig::new(&world.sockets.feed),
-        updates: SocketConfig::new(&world.sockets.order_updates),
+        feed: FeedConfig::new(&world.addresses.feed),
+        updates: SocketConfig::new(&world.addresses.order_updates),
         credentials,
     };
     let plan = Plan {

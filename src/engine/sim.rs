@@ -1,7 +1,6 @@
 //! The simulated world of `scalper run` in sim mode: Dhan's look-alike on a thread of its own, reached over real
 //! loopback sockets like the broker itself.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -13,10 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::SessionClock;
 use crate::config::tables::Tables;
-use crate::simulator::market::generated::{GeneratedMarket, GeneratedSpec};
-use crate::simulator::market::recorded::RecordedMarket;
-use crate::simulator::market::{Market, MarketError};
-use crate::simulator::rest;
+use crate::simulator::market::{GeneratedMarket, GeneratedSpec, Market, MarketError, RecordedMarket};
 use crate::simulator::server::{Addresses, Pace, SimServer, SimServerConfig, SimServerError};
 
 /// Sessions before the first day that the market keeps as history.
@@ -45,10 +41,8 @@ pub enum SimMarket {
 
 /// A running simulated world. Dropping it ends it.
 pub struct SimWorld {
-    /// REST, up to and including the version.
-    pub rest: String,
-    /// The sockets.
-    pub sockets: Addresses,
+    /// Where everything is.
+    pub addresses: Addresses,
     /// The account.
     pub client_id: String,
     /// Its token, of use in this simulator only.
@@ -68,9 +62,6 @@ pub enum SimWorldError {
     /// The servers do not start.
     #[error(transparent)]
     Server(#[from] SimServerError),
-    /// The REST server does not start.
-    #[error("the simulator's REST server: {0}")]
-    Rest(String),
     /// The thread died.
     #[error("the simulator's thread died; see the log")]
     Died,
@@ -90,8 +81,7 @@ fn market(which: &SimMarket, tables: &Tables) -> Result<Box<dyn Market>, MarketE
 }
 
 struct Up {
-    rest: SocketAddr,
-    sockets: Addresses,
+    addresses: Addresses,
     client_id: String,
     token: SecretString,
     clock: SessionClock,
@@ -115,14 +105,13 @@ impl SimWorld {
             let system = actix_rt::System::new();
             system.block_on(async move {
                 match bring_up(&which, tables, start_at, speed).await {
-                    Ok((world, server, rest)) => {
+                    Ok((world, server)) => {
                         let _ = up.send(Ok(world));
                         let broken = server.broken();
                         tokio::select! {
                             _ = stopped => {}
                             broken = broken => tracing::error!(target: "simulator", %broken, "the market is over"),
                         }
-                        rest.stop(true).await;
                     }
                     Err(e) => {
                         let _ = up.send(Err(e));
@@ -131,9 +120,8 @@ impl SimWorld {
             });
         });
         let thread = thread.map_err(|_| SimWorldError::Died)?;
-        let Up { rest, sockets, client_id, token, clock } = came_up.recv().map_err(|_| SimWorldError::Died)??;
-        let rest = format!("http://{rest}/v2");
-        Ok(SimWorld { rest, sockets, client_id, token, clock, stop: Some(stop), thread: Some(thread) })
+        let Up { addresses, client_id, token, clock } = came_up.recv().map_err(|_| SimWorldError::Died)??;
+        Ok(SimWorld { addresses, client_id, token, clock, stop: Some(stop), thread: Some(thread) })
     }
 }
 
@@ -142,21 +130,17 @@ async fn bring_up(
     tables: Tables,
     start_at: Option<Instant>,
     speed: f64,
-) -> Result<(Up, SimServer, actix_web::dev::ServerHandle), SimWorldError> {
+) -> Result<(Up, SimServer), SimWorldError> {
     let market = market(which, &tables)?;
     let config = SimServerConfig { pace: Pace::Scaled(speed), start_at, ..SimServerConfig::default() };
     let server = SimServer::start(market, tables.charges.clone(), config).await?;
-    let address: SocketAddr = ([127, 0, 0, 1], 0).into();
-    let (rest, handle) = rest::serve(address, rest::RestState::new(server.desk.clone()))
-        .map_err(|e| SimWorldError::Rest(e.to_string()))?;
     let up = Up {
-        rest,
-        sockets: server.addresses.clone(),
+        addresses: server.addresses.clone(),
         client_id: server.client_id.clone(),
         token: server.token.clone(),
         clock: server.clock.clone(),
     };
-    Ok((up, server, handle))
+    Ok((up, server))
 }
 
 impl Drop for SimWorld {

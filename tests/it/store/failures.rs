@@ -172,6 +172,24 @@ async fn a_backlog_halts_the_engine_instead_of_dropping_an_event() {
 }
 
 #[tokio::test]
+async fn a_writer_of_an_earlier_run_cannot_write_into_a_later_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = StoreUrl::default_in(dir.path());
+    let (store, mut old) = begun(dir.path(), &url).await;
+    ticks(&mut old, 3).unwrap();
+    old.commit().unwrap().for_entry().await.unwrap();
+    let (_, mut new) = store.begin_run(new_run(day(), Seq(3))).await.unwrap();
+    ticks(&mut new, 2).unwrap();
+    new.commit().unwrap().for_entry().await.unwrap();
+    ticks(&mut old, 1).unwrap();
+    let refused = old.commit().unwrap().for_entry().await.unwrap_err();
+    assert!(matches!(refused, StoreError::Statement(_)), "{refused}");
+    assert!(matches!(new.durability().health, Health::Failed(_)), "a bug stops the writer for good");
+    assert_eq!(numbers(&store).await, [1, 2, 3, 4, 5]);
+    store.close().await;
+}
+
+#[tokio::test]
 async fn a_folder_that_cannot_be_written_is_a_clear_refusal_and_nothing_is_half_open() {
     let refused = Store::open(&StoreOptions::in_folder(Path::new("/proc/scalper-data"), Some(owner()))).await;
     let Err(StoreError::ReadOnly(what)) = refused else { panic!("{refused:?}") };

@@ -17,7 +17,7 @@ use crate::domain::contracts::Dated;
 use crate::domain::ids::InstanceTag;
 use crate::domain::order::OrderSide;
 use crate::domain::{
-    Bps, BookLevel, Cutoffs, Direction, Instrument, LotSize, Lots, Money, OptionContract, OrderState, OrderType,
+    BookLevel, Bps, Cutoffs, Direction, Instrument, LotSize, Lots, Money, OptionContract, OrderState, OrderType,
     Premium, Right, Segment, SessionHours, SignalId, Strike, TickFlags, TickSource, TimeOfDay, TradeId, VenueRefusal,
 };
 use crate::params::*;
@@ -536,7 +536,8 @@ impl World {
             if row.status.is_final() {
                 continue;
             }
-            if row.order_type == BrokerOrderType::StopLoss && row.status == BrokerStatus::Pending && bid <= row.trigger {
+            if row.order_type == BrokerOrderType::StopLoss && row.status == BrokerStatus::Pending && bid <= row.trigger
+            {
                 row.status = BrokerStatus::Triggered;
                 self.push(i);
             }
@@ -632,7 +633,8 @@ impl World {
 
     /// A person changes a resting order of ours at the broker (C14, E4).
     fn meddle(&mut self) {
-        let is_stop = |row: &OrderRow| row.order_type == BrokerOrderType::StopLoss && row.status == BrokerStatus::Pending;
+        let is_stop =
+            |row: &OrderRow| row.order_type == BrokerOrderType::StopLoss && row.status == BrokerStatus::Pending;
         let Some(i) = self.books.orders.iter().position(is_stop) else { return };
         self.last_fault = self.last_fault.max(self.now);
         let steps = self.dice.between(-30, 30) * 5;

@@ -245,7 +245,11 @@ impl Reconciler {
     pub fn wake_at(&self) -> Option<Instant> {
         let p = self.params?;
         let deadlines = self.own.values().filter_map(|o| o.deadline);
-        deadlines.chain(self.books_due).chain(self.proof_due).chain(self.reads.next(|read| self.gap(read, &p), p.read_timeout)).min()
+        deadlines
+            .chain(self.books_due)
+            .chain(self.proof_due)
+            .chain(self.reads.next(|read| self.gap(read, &p), p.read_timeout))
+            .min()
     }
 
     /// Why no entry may be made in this index now.

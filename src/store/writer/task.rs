@@ -1,26 +1,21 @@
-//! The one writer: a thread of its own with the only connection that writes. Nothing here runs inside a timeout or a
-//! `select`, so no statement is ever cancelled (H9); after any fault the connection is thrown away.
-//!
-//! Commits that wait are written together in one transaction. While the database does not answer they go to the
-//! emergency journal, and into the database in the same order once it does.
+//! The loop of the writer's thread.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use scalper_decide::domain::Seq;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
-use super::error::StoreError;
-use super::journal_rows;
-use super::lease::{self, Lease, LeaseRequest};
-use super::link::Link;
-use super::place::StoreUrl;
+use super::super::error::StoreError;
+use super::super::journal_rows;
+use super::super::lease::{self, Lease, LeaseRequest};
+use super::super::link::Link;
+use super::super::place::StoreUrl;
+use super::{Durability, Health, Job, Spill, Work};
 use crate::failpoint;
-use crate::journal::emergency::{EmergencyFile, Spilled};
+use crate::journal::emergency::Spilled;
 use crate::journal::run::Run;
 use crate::journal::segment::{Segment, Tail};
 
@@ -29,131 +24,7 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_s
 /// A key of our own in PostgreSQL's space of advisory locks.
 const ADVISORY: i64 = 0x5ca1_be12_0000_0001;
 
-/// How the journal stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Health {
-    /// Commits reach the database.
-    Good,
-    /// They do not at the moment: no entries; exits over the emergency journal.
-    Degraded(StoreError),
-    /// They never will again in this process; exits over the emergency journal, then restart.
-    Failed(StoreError),
-    /// Somebody else is the daemon now: nothing may be sent.
-    Fenced(StoreError),
-}
-
-/// What is durable, for everybody who waits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Durability {
-    /// Last event in the database.
-    pub database: Seq,
-    /// Last event in the emergency journal; zero when it is empty.
-    pub emergency: Seq,
-    /// How the journal stands.
-    pub health: Health,
-    /// How long the last transaction took.
-    pub last_commit: Duration,
-}
-
-/// Work for the writer inside one transaction.
-pub(crate) type Work = Box<dyn for<'a> FnOnce(&'a mut Link) -> BoxFuture<'a, Result<(), StoreError>> + Send>;
-
-pub(crate) enum Job {
-    /// A segment and its projections.
-    Commit(Arc<Spilled>),
-    /// Anything else, in a transaction of its own.
-    Transact(Work, oneshot::Sender<Result<(), StoreError>>),
-    /// Take a lease; every transaction from here on is fenced by it.
-    Lease(LeaseRequest, Uuid, oneshot::Sender<Result<Lease, StoreError>>),
-    /// Segments belong to this run from here on.
-    Run(Box<Run>, Tail, oneshot::Sender<()>),
-    /// Give the lease back and end.
-    Close(oneshot::Sender<()>),
-}
-
-/// Writes to the emergency journal on behalf of the writer and of impatient exits.
-pub(crate) enum Spill {
-    Write(Vec<Arc<Spilled>>),
-    /// Everything up to here is in the database.
-    Merged(Seq),
-}
-
-/// Ends of the channels into the writer.
-#[derive(Debug, Clone)]
-pub(crate) struct WriterHandle {
-    pub(crate) jobs: mpsc::UnboundedSender<Job>,
-    pub(crate) spills: std::sync::mpsc::Sender<Spill>,
-    pub(crate) durability: watch::Receiver<Durability>,
-}
-
-/// Starts the writer's thread and the emergency journal's.
-pub(crate) fn start(url: StoreUrl, link: Link, emergency: EmergencyFile) -> WriterHandle {
-    let start = Durability { database: Seq(0), emergency: Seq(0), health: Health::Good, last_commit: Duration::ZERO };
-    let (publish, durability) = watch::channel(start);
-    let publish = Arc::new(publish);
-    let (jobs, inbox) = mpsc::unbounded_channel();
-    let (spills, spilled) = std::sync::mpsc::channel();
-    let to_emergency = spills.clone();
-    let publisher = publish.clone();
-    std::thread::Builder::new()
-        .name("emergency-journal".to_owned())
-        .spawn(move || run_emergency(emergency, &spilled, &publisher))
-        .expect("a thread starts");
-    std::thread::Builder::new()
-        .name("store-writer".to_owned())
-        .spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
-            let writer = Writer {
-                url,
-                link: Some(link),
-                inbox,
-                queue: VecDeque::new(),
-                lease: None,
-                guard: None,
-                run: None,
-                publish,
-                spills: to_emergency,
-                pause: RETRY.0,
-                dead: false,
-            };
-            runtime.block_on(writer.serve());
-        })
-        .expect("a thread starts");
-    WriterHandle { jobs, spills, durability }
-}
-
-fn run_emergency(
-    mut file: EmergencyFile,
-    inbox: &std::sync::mpsc::Receiver<Spill>,
-    publish: &watch::Sender<Durability>,
-) {
-    while let Ok(spill) = inbox.recv() {
-        match spill {
-            Spill::Write(commits) => {
-                for commit in commits {
-                    match file.append(&commit) {
-                        Ok(()) => publish.send_modify(|d| d.emergency = d.emergency.max(commit.block.last.seq)),
-                        Err(e) => {
-                            error!(target: "journal", "event {} is nowhere durable: {e}", commit.block.last.seq);
-                            break;
-                        }
-                    }
-                }
-            }
-            Spill::Merged(seq) => {
-                // What was spilled after the merge began is still needed.
-                if publish.borrow().emergency <= seq {
-                    match file.reset() {
-                        Ok(()) => publish.send_modify(|d| d.emergency = Seq(0)),
-                        Err(e) => warn!(target: "journal", "the emergency journal keeps what is merged already: {e}"),
-                    }
-                }
-            }
-        }
-    }
-}
-
-struct Writer {
+pub(super) struct Writer {
     url: StoreUrl,
     link: Option<Link>,
     inbox: mpsc::UnboundedReceiver<Job>,
@@ -170,7 +41,29 @@ struct Writer {
 }
 
 impl Writer {
-    async fn serve(mut self) {
+    pub(super) fn new(
+        url: StoreUrl,
+        link: Link,
+        inbox: mpsc::UnboundedReceiver<Job>,
+        publish: Arc<watch::Sender<Durability>>,
+        spills: std::sync::mpsc::Sender<Spill>,
+    ) -> Writer {
+        Writer {
+            url,
+            link: Some(link),
+            inbox,
+            queue: VecDeque::new(),
+            lease: None,
+            guard: None,
+            run: None,
+            publish,
+            spills,
+            pause: RETRY.0,
+            dead: false,
+        }
+    }
+
+    pub(super) async fn serve(mut self) {
         let mut next = None;
         loop {
             let job = match next.take() {
@@ -313,6 +206,14 @@ impl Writer {
         }
     }
 
+    /// What is wrong at the moment.
+    fn fault(&self) -> Option<StoreError> {
+        match &self.publish.borrow().health {
+            Health::Good => None,
+            Health::Degraded(e) | Health::Failed(e) | Health::Fenced(e) => Some(e.clone()),
+        }
+    }
+
     fn spill(&self) {
         let _ = self.spills.send(Spill::Write(self.queue.iter().cloned().collect()));
     }
@@ -357,6 +258,9 @@ impl Writer {
             None => None,
         };
         for commit in &queue {
+            if commit.run != run {
+                return Err(StoreError::Statement(format!("run {} writes into run {run}", commit.run)));
+            }
             let segment = Segment::seal(run, &commit.block, tail.hash);
             journal_rows::insert_segment(link, &segment, epoch).await?;
             for row in &commit.rows {
@@ -375,9 +279,13 @@ impl Writer {
 
     async fn transact(&mut self, work: Work) -> Result<(), StoreError> {
         if self.dead {
-            return Err(StoreError::Closed);
+            return Err(self.fault().unwrap_or(StoreError::Closed));
         }
         self.flush().await;
+        if !self.queue.is_empty() {
+            // What was committed before comes first, always: a run must not begin before the one before it is whole.
+            return Err(self.fault().unwrap_or(StoreError::Closed));
+        }
         self.hold_guard().await?;
         let lease = self.lease.clone();
         let link = self.link().await?;
@@ -397,6 +305,13 @@ impl Writer {
                 if let (Some(lease), Some(sent)) = (lease, sent) {
                     lease.confirm(sent);
                 }
+                self.publish.send_if_modified(|d| {
+                    let recovered = matches!(d.health, Health::Degraded(_));
+                    if recovered {
+                        d.health = Health::Good;
+                    }
+                    recovered
+                });
                 Ok(())
             }
             Err(e) => {

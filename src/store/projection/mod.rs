@@ -1,21 +1,25 @@
 //! What the journal amounts to, as rows. The same events and answers give the same rows, live or recomputed; they are
 //! written in the transaction of the segment they come from, so no table is ever ahead of the journal or behind it.
 
+mod rows;
+
 use std::collections::BTreeMap;
 
 use scalper_decide::capital_allocator::HoldState;
 use scalper_decide::decision_core::Books;
 use scalper_decide::direct::Direct;
 use scalper_decide::domain::{
-    ClientOrderId, Command, Event, HoldId, InstrumentId, Order, OrderEvent, OrderReport, OrderSide, OrderState,
-    OrderType, Position, PositionId, PositionPhase, Qty, Stamp, Underlying, Universe,
+    ClientOrderId, Command, Event, HoldId, Order, OrderEvent, OrderReport, OrderSide, Position, PositionId,
+    PositionPhase, Stamp, Underlying, Universe,
 };
 use scalper_decide::journal::{EntryNote, ExitNote, JournalEntry};
 use scalper_decide::order_manager::PositionChange;
 use scalper_decide::risk_manager::{EntryBlock, GuardedPosition};
 
+use rows::{OrderBook, PositionBook, Traded, report_name};
+
 use super::link::{Value, values};
-use super::tables::{BREAKER, DECISIONS, FILLS, HOLDS, ORDER_EVENTS, ORDERS, POSITIONS, RISK_EVENTS, RowChange, Table};
+use super::tables::{BREAKER, DECISIONS, FILLS, HOLDS, ORDER_EVENTS, RISK_EVENTS, RowChange, Table};
 
 /// What the deciding stages know beside what they answer: asked at each commit.
 pub trait CoreView {
@@ -49,45 +53,6 @@ impl CoreView for Direct {
     fn hold(&self, id: HoldId) -> Option<HoldState> {
         self.capital().state(id)
     }
-}
-
-#[derive(Debug, Clone)]
-struct OrderBook {
-    order: Order,
-    modifications: u8,
-    reason: Option<String>,
-}
-
-#[derive(Debug, Clone)]
-struct PositionBook {
-    underlying: Underlying,
-    instrument: InstrumentId,
-    signal: String,
-    hold: HoldId,
-    state: &'static str,
-    exit_reason: Option<&'static str>,
-    owned: Qty,
-    bought: Qty,
-    sold: Qty,
-    paid: i64,
-    received: i64,
-    charges: i64,
-    stop: Option<i64>,
-    stop_rule: Option<&'static str>,
-    high_water: Option<i64>,
-    low_water: Option<i64>,
-    deadline: Option<i64>,
-    opened_at: Option<i64>,
-    closed_at: Option<i64>,
-    net: Option<i64>,
-}
-
-/// Executions of a position's orders.
-#[derive(Debug, Clone, Copy, Default)]
-struct Traded {
-    paid: i64,
-    received: i64,
-    sold: Qty,
 }
 
 /// Folds events and answers into rows.
@@ -193,30 +158,7 @@ impl Projector {
     }
 
     fn opened(&mut self, stamp: Stamp, note: &EntryNote) {
-        let (plan, hold) = (&note.entry.plan, &note.entry.hold);
-        let book = PositionBook {
-            underlying: plan.signal.underlying,
-            instrument: plan.instrument,
-            signal: plan.signal.to_string(),
-            hold: hold.id,
-            state: "opening",
-            exit_reason: None,
-            owned: Qty::ZERO,
-            bought: Qty::ZERO,
-            sold: Qty::ZERO,
-            paid: 0,
-            received: 0,
-            charges: 0,
-            stop: None,
-            stop_rule: None,
-            high_water: None,
-            low_water: None,
-            deadline: None,
-            opened_at: None,
-            closed_at: None,
-            net: None,
-        };
-        self.positions.insert(note.position, book);
+        self.positions.insert(note.position, PositionBook::opened(note));
         self.write_position(stamp, note.position);
     }
 
@@ -424,113 +366,5 @@ impl Projector {
     /// Rows that changed since the last call, one each.
     pub fn take(&mut self) -> Vec<RowChange> {
         std::mem::take(&mut self.pending).into_values().collect()
-    }
-
-    fn address(&self, instrument: InstrumentId) -> (&'static str, i64) {
-        if instrument.slot() < self.universe.len() {
-            let known = self.universe.get(instrument);
-            (known.segment.name(), i64::from(known.security_id))
-        } else {
-            ("UNKNOWN", i64::from(instrument.0))
-        }
-    }
-
-    fn write_order(&mut self, stamp: Stamp, id: ClientOrderId) {
-        let Some(book) = self.orders.get(&id) else { return };
-        let (order, spec) = (&book.order, &book.order.spec);
-        let (segment, security_id) = self.address(spec.instrument);
-        let purpose = match spec.purpose.letter() {
-            'E' => "entry",
-            'P' => "protection",
-            _ => "exit",
-        };
-        let kind = match spec.order_type {
-            OrderType::Limit { .. } => "limit",
-            OrderType::StopLimit { .. } => "stop_limit",
-        };
-        let row = values![
-            self.day.clone(),
-            id.as_str(),
-            spec.position.0,
-            segment,
-            security_id,
-            purpose,
-            spec.side.to_string(),
-            spec.qty.get(),
-            kind,
-            spec.order_type.limit().paise(),
-            spec.order_type.trigger().map(|t| t.paise()),
-            state_name(&order.state),
-            book.reason.clone(),
-            order.filled().get(),
-            order.turnover().paise(),
-            i64::from(book.modifications),
-            order.sent_at.nanos(),
-            stamp.seq.0,
-            stamp.at.nanos(),
-        ];
-        self.put(&ORDERS, row);
-    }
-
-    fn write_position(&mut self, stamp: Stamp, id: PositionId) {
-        let Some(book) = self.positions.get(&id) else { return };
-        let (segment, security_id) = self.address(book.instrument);
-        let text = |word: Option<&str>| word.map(str::to_owned);
-        let row = values![
-            self.day.clone(),
-            id.0,
-            book.underlying.symbol(),
-            segment,
-            security_id,
-            book.signal.as_str(),
-            book.state,
-            text(book.exit_reason),
-            book.owned.get(),
-            book.bought.get(),
-            book.sold.get(),
-            book.paid,
-            book.received,
-            book.charges,
-            book.stop,
-            text(book.stop_rule),
-            book.high_water,
-            book.low_water,
-            book.deadline,
-            book.opened_at,
-            book.closed_at,
-            book.net,
-            stamp.seq.0,
-        ];
-        self.put(&POSITIONS, row);
-    }
-}
-
-const fn state_name(state: &OrderState) -> &'static str {
-    match state {
-        OrderState::Sent { .. } => "sent",
-        OrderState::InDoubt { .. } => "in_doubt",
-        OrderState::Working { triggered: false } => "working",
-        OrderState::Working { triggered: true } => "triggered",
-        OrderState::Filled => "filled",
-        OrderState::Cancelled { .. } => "cancelled",
-        OrderState::Rejected { .. } => "rejected",
-        OrderState::Absent => "absent",
-    }
-}
-
-const fn report_name(report: &OrderReport) -> &'static str {
-    match report {
-        OrderReport::Accepted => "accepted",
-        OrderReport::Triggered => "triggered",
-        OrderReport::Filled(_) => "filled",
-        OrderReport::Traded { .. } => "traded",
-        OrderReport::Modified { .. } => "modified",
-        OrderReport::Altered { .. } => "altered",
-        OrderReport::ModifyRefused { .. } => "modify_refused",
-        OrderReport::Cancelled { .. } => "cancelled",
-        OrderReport::CancelRefused { .. } => "cancel_refused",
-        OrderReport::Rejected { .. } => "rejected",
-        OrderReport::Unanswered { .. } => "unanswered",
-        OrderReport::ProvenAbsent => "proven_absent",
     }
 }
