@@ -166,7 +166,13 @@ pub fn start(
                 said.broker(BrokerEvent::ReadFailed { read, what });
             }
             OrderUpdateEvent::Link { up } => said.broker(BrokerEvent::PushLink { up }),
-            OrderUpdateEvent::State { report } => seen.borrow_mut().push = link(report),
+            OrderUpdateEvent::State { report } => {
+                let state = Link { last_seen: report.last_frame.max(report.last_pong), ..link(report) };
+                if seen.borrow().push.state != state.state {
+                    tracing::info!(target: "reconciler", state = state.state, cause = ?report.cause, "order updates");
+                }
+                seen.borrow_mut().push = state;
+            }
             OrderUpdateEvent::Anomaly { anomaly } => tracing::warn!(target: "reconciler", ?anomaly, "order updates"),
         };
         push.run(sink).await;

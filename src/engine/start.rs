@@ -11,6 +11,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use scalper_decide::decision_core::{Books, Core as _};
 use scalper_decide::direct::CoreTables;
+use scalper_decide::domain::broker::{BrokerEvent, BrokerRead};
 use scalper_decide::domain::{
     Age, Event, IndexPrice, Instant, Instrument, InstrumentId, InstrumentKind, OrderState, SessionHours, Underlying,
     Universe,
@@ -50,6 +51,8 @@ use crate::store::place::StoreUrl;
 use crate::store::projection::Projector;
 use crate::store::{Owner, Store, StoreOptions};
 
+/// Before the open, when a day's session begins for the engine.
+const BEFORE_OPEN: Age = Age::from_mins(15);
 /// How long the lease lasts without renewal.
 const LEASE: Duration = Duration::from_secs(10);
 
@@ -196,10 +199,10 @@ pub async fn start(
     let mut release = Release::start(&gateway, &sink);
     recovered.placed.iter().for_each(|command| release.note(command));
 
-    let mut opening = Opening { core, projector, journal, notes };
+    let mut opening = Opening { core, projector, journal, notes, reads: BTreeSet::new() };
     let indices = config.params.indices.clone();
     let bars = opening.bring_up(&plan, &hours, &recovered).await?;
-    let Opening { core, projector, journal, notes } = opening;
+    let Opening { core, projector, journal, notes, .. } = opening;
 
     let evidence: SharedEvidence = Rc::new(RefCell::new(Evidence::default()));
     let sockets = sockets::start(plan.sockets.clone(), clock, core.universe(), &hours, &inbox, &evidence);
@@ -242,6 +245,7 @@ struct Opening {
     projector: Projector,
     journal: JournalWriter,
     notes: Notes,
+    reads: BTreeSet<BrokerRead>,
 }
 
 impl Opening {
@@ -274,7 +278,8 @@ impl Opening {
             }
         }
         let opens = Event::SessionOpened { hours: hours.clone(), warm_up: false, bars_of: BTreeMap::new() };
-        let start = Instant::from_ist(hours.day, midnight());
+        // Timers begin with the session: hours of them before it would only be caught up with.
+        let start = now.min(hours.open_at() - BEFORE_OPEN);
         self.event(start, opens).await?;
         for instrument in &plan.instruments {
             let known = self.core.universe().find(instrument.segment, instrument.security_id);
@@ -286,8 +291,20 @@ impl Opening {
         }
         let today = self.history(plan, &indices, std::slice::from_ref(hours), now).await?;
         read += self.bars(&today).await?;
+        self.give_reads_back(plan.clock.now()).await?;
         self.flush();
         Ok(read)
+    }
+
+    /// Catches up with the clock, then reports every read asked for meanwhile as failed, so that it is asked for again
+    /// once somebody can answer.
+    async fn give_reads_back(&mut self, now: Instant) -> Result<(), StartError> {
+        self.timers_until(now).await?;
+        for read in std::mem::take(&mut self.reads) {
+            let what = "asked for before the start was over".to_owned();
+            self.event(now, Event::Broker(BrokerEvent::ReadFailed { read, what })).await?;
+        }
+        Ok(())
     }
 
     /// Bars of today that no process saw.
@@ -381,7 +398,7 @@ impl Opening {
         self.journal.append(stamp, &event)?;
         outcome.map_err(StartError::Halted)?;
         assert!(!self.core.has_commands(), "nothing is ordered before the session lives");
-        self.core.take_reads();
+        self.reads.extend(self.core.take_reads());
         if self.core.has_journal() {
             let entries: Vec<JournalEntry> = self.core.take_journal().collect();
             self.projector.note(stamp, &event, &entries);
@@ -452,6 +469,8 @@ fn subscriptions(
 ) -> Box<dyn FnMut(&Books, &Universe)> {
     let mut watch = Watch::new();
     Box::new(move |books, universe| {
+        // The whole of it: a socket ends when its end of this is dropped.
+        let sockets = &sockets;
         let levels: BTreeMap<Underlying, IndexPrice> =
             evidence.borrow().levels.iter().map(|(u, (paise, _))| (*u, IndexPrice::from_paise(*paise))).collect();
         let working = books.orders.orders().filter(|(order, _)| !is_over(&order.state)).map(|(o, _)| o.spec.instrument);
