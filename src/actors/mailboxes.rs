@@ -351,7 +351,15 @@ impl Stages for Mailboxes {
         self.risk(risk::Obey { now, command: command.clone() }).await
     }
 
-    async fn configure(&mut self, now: Stamp, params: &StrategyParams) -> Vec<ConfigChange> {
+    async fn configure(
+        &mut self,
+        now: Stamp,
+        params: &StrategyParams,
+        reconciler: Option<&ReconcilerParams>,
+    ) -> Vec<ConfigChange> {
+        if let Some(reconciler) = reconciler.filter(|_| !self.reconciler.is_on()) {
+            self.reconcile_with(*reconciler);
+        }
         let is_flat = self.is_flat(now).await;
         let (changes, settings) = self.reload.configure(params, is_flat);
         let open = self.open_terms();

@@ -24,10 +24,10 @@ use crate::ops::screen;
 #[derive(Debug, Clone, Args)]
 pub struct Where {
     /// Data folder of the running engine.
-    #[arg(long, value_name = "DIR", default_value = "data/sim", global = true)]
-    pub data: PathBuf,
+    #[arg(long, value_name = "DIR", default_value = "data", env = "SCALPER_DATA_DIR")]
+    pub data_dir: PathBuf,
     /// Print one JSON object.
-    #[arg(long, global = true)]
+    #[arg(long)]
     pub json: bool,
 }
 
@@ -207,7 +207,7 @@ pub fn run(verb: &Operate) -> anyhow::Result<Code> {
 }
 
 async fn carry_out(at: &Where, job: Job) -> anyhow::Result<Code> {
-    let mut engine = ControlClient::connect(&at.data.join(SOCKET)).await?;
+    let mut engine = ControlClient::connect(&at.data_dir.join(SOCKET)).await?;
     match job {
         Job::Show(show) => {
             let response = engine.ask(&Request::Status).await?;

@@ -55,8 +55,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME")]
     pub preset: Vec<String>,
     /// Data folder: database, journal, operator's socket.
-    #[arg(long, value_name = "DIR", default_value = "data/sim")]
-    pub data: PathBuf,
+    #[arg(long, value_name = "DIR", default_value = "data", env = "SCALPER_DATA_DIR")]
+    pub data_dir: PathBuf,
     /// Session seconds per second of the wall, 1 to 1000.
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = parse_speed)]
     pub speed: f64,
@@ -86,8 +86,8 @@ fn parse_speed(text: &str) -> Result<f64, String> {
 pub fn run(args: &RunArgs) -> anyhow::Result<Code> {
     let logs = logging::start();
     let mut config = config::load_with(named_or_default(args.config.as_deref()), std::env::vars(), &args.preset)?;
-    std::fs::create_dir_all(&args.data).with_context(|| format!("{}", args.data.display()))?;
-    retire(&args.data)?;
+    std::fs::create_dir_all(&args.data_dir).with_context(|| format!("{}", args.data_dir.display()))?;
+    retire(&args.data_dir)?;
     // Answers take wall time, sessions run faster: silence must not look like doubt.
     let answer_timeout = &mut config.params.orders.answer_timeout;
     *answer_timeout = (*answer_timeout).max(Age::from_nanos((PATIENCE_SECS * args.speed * 1e9) as i64));
@@ -118,7 +118,7 @@ async fn live(args: &RunArgs, config: Effective, world: &SimWorld) -> anyhow::Re
         Arc::new(Unlimited),
         Limits::default(),
     )?;
-    let instruments = instruments(&client, &args.data, &config, world).await?;
+    let instruments = instruments(&client, &args.data_dir, &config, world).await?;
     let (keep_credentials, credentials) = watch::channel(Some(credentials));
     let sockets = SocketPlan {
         feed: FeedConfig::new(&world.addresses.feed),
@@ -128,7 +128,7 @@ async fn live(args: &RunArgs, config: Effective, world: &SimWorld) -> anyhow::Re
     let plan = Plan {
         mode: Mode::Sim,
         account: String::new(),
-        dir: args.data.clone(),
+        dir: args.data_dir.clone(),
         store: None,
         reconciler: reconciler(&config, args.speed),
         config,
@@ -141,10 +141,10 @@ async fn live(args: &RunArgs, config: Effective, world: &SimWorld) -> anyhow::Re
         conflate: true,
     };
     let (handle, status, asks) = start::handle(&plan);
-    let control = ControlServer::bind(&args.data.join(SOCKET)).await?;
+    let control = ControlServer::bind(&args.data_dir.join(SOCKET)).await?;
     let started = start::start(plan, status, asks).await?;
     tokio::spawn(control.serve(handle.clone()));
-    let (token, shown) = ApiToken::open(&args.data)?;
+    let (token, shown) = ApiToken::open(&args.data_dir)?;
     let recorder = PrometheusBuilder::new().build_recorder();
     let metrics = recorder.handle();
     // A second recorder in one process (tests) keeps the first.
@@ -156,7 +156,7 @@ async fn live(args: &RunArgs, config: Effective, world: &SimWorld) -> anyhow::Re
     if let Some(shown) = shown {
         eprintln!("read token for /health and /metrics, shown once: {}", shown.expose_secret());
     }
-    eprintln!("scalper status --data {}", args.data.display());
+    eprintln!("scalper status --data-dir {}", args.data_dir.display());
     let stopping = handle.clone();
     actix_rt::spawn(async move {
         stop_signal().await;

@@ -168,8 +168,7 @@ pub async fn start(
         calendar: Arc::new(config.tables.calendar.clone()),
         charges: Arc::new(config.tables.charges.clone()),
     };
-    let (hub, watched) = FeedHub::start(config.params.clone(), tables, &BTreeMap::new());
-    let mut core = hub.with_reconciler(plan.reconciler);
+    let (mut core, watched) = FeedHub::start(config.params.clone(), tables, &BTreeMap::new());
     let mut projector = Projector::new();
     let mut notes = Notes::default();
     let recovered = recover::replay(store.url(), day, &mut core, &mut projector, |entries| notes.take(entries)).await?;
@@ -257,7 +256,8 @@ impl Opening {
         recovered: &Recovered,
     ) -> Result<usize, StartError> {
         let now = plan.clock.now();
-        let configured = Event::Configured { params: Box::new(plan.config.params.clone()) };
+        let configured =
+            Event::Configured { params: Box::new(plan.config.params.clone()), reconciler: Some(plan.reconciler) };
         if recovered.events > 0 {
             // What is safe to change while a day is under way changes; the rest waits or is refused, and says so.
             self.event(now, configured).await?;

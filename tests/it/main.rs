@@ -3,6 +3,7 @@
 mod cli_bad_input;
 mod cli_token;
 mod cli_verbs;
+mod daemon;
 mod demo;
 mod determinism;
 mod endings;

@@ -66,7 +66,7 @@ impl World {
             now: Instant::from_nanos(0),
         };
         let midnight = |day| Instant::from_ist(day, TimeOfDay::from_secs(0).unwrap());
-        w.handle(midnight(days[0]), Event::Configured { params: Box::new(params) });
+        w.handle(midnight(days[0]), Event::Configured { params: Box::new(params), reconciler: None });
         for day in days {
             let (start, is_warm_up) = (midnight(day), day != last);
             let bars_of = feed.bars_of(day);
@@ -315,7 +315,7 @@ fn the_journal_of_a_day_with_people_and_settings_replays_to_the_same_digest() {
     next.entry_guard.max_trades_per_day = 0;
     next.risk.day_loss = Some(Bps::from_percent(90));
     next.signal.adx_period += 1;
-    w.handle(w.now, Event::Configured { params: Box::new(next) });
+    w.handle(w.now, Event::Configured { params: Box::new(next), reconciler: None });
     let Some(JournalEntry::Configured { changes, .. }) =
         w.journal.iter().rev().find(|e| matches!(e, JournalEntry::Configured { .. }))
     else {

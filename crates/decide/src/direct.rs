@@ -329,7 +329,15 @@ impl Stages for Direct {
         self.risk.operate(command)
     }
 
-    async fn configure(&mut self, _: Stamp, params: &StrategyParams) -> Vec<ConfigChange> {
+    async fn configure(
+        &mut self,
+        _: Stamp,
+        params: &StrategyParams,
+        reconciler: Option<&ReconcilerParams>,
+    ) -> Vec<ConfigChange> {
+        if let Some(reconciler) = reconciler.filter(|_| !self.reconciler.is_on()) {
+            self.reconciler = Reconciler::new(*reconciler);
+        }
         let (changes, settings) = self.reload.configure(params, self.orders.is_flat());
         let open = self.terms.as_ref().filter(|_| self.reload.is_open());
         self.signals.configure(&settings, open);

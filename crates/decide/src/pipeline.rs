@@ -20,7 +20,7 @@ use crate::journal::{Decision, EntryNote, ExitNote, JournalEntry, Stage};
 use crate::order_manager::{Commands, LateUnits, Outcome, PositionChange};
 use crate::params::StrategyParams;
 use crate::params::change::ConfigChange;
-use crate::reconciler::{Finding, Reconciled, Terms};
+use crate::reconciler::{Finding, Reconciled, ReconcilerParams, Terms};
 use crate::risk_manager::{Excursion, RiskAction, RiskActions, RiskApproved, RiskRefusal, entry_tag};
 use crate::signal_engine::{ClosedBars, NoSignal, Signal};
 use crate::tick_cache::{Quote, TickRefusal};
@@ -83,7 +83,12 @@ pub trait Stages {
     /// Risk manager: what a person asked for.
     async fn operator(&mut self, now: Stamp, command: &OperatorCommand) -> (OperatorAnswer, RiskActions);
     /// Every stage: new settings; returns what became of each changed key.
-    async fn configure(&mut self, now: Stamp, params: &StrategyParams) -> Vec<ConfigChange>;
+    async fn configure(
+        &mut self,
+        now: Stamp,
+        params: &StrategyParams,
+        reconciler: Option<&ReconcilerParams>,
+    ) -> Vec<ConfigChange>;
     /// Order manager: carries an action out.
     async fn act(&mut self, now: Stamp, action: RiskAction) -> Commands;
     /// Order manager: a new quote of a contract in play.
@@ -230,8 +235,8 @@ async fn on_other<S: Stages>(s: &mut S, now: Stamp, event: &Event) -> Result<(),
             s.journal(JournalEntry::Operated { stamp: now, command: command.clone(), answer });
             carry_out(s, now, actions).await;
         }
-        Event::Configured { params } => {
-            let changes = s.configure(now, params).await;
+        Event::Configured { params, reconciler } => {
+            let changes = s.configure(now, params, reconciler.as_ref()).await;
             s.journal(JournalEntry::Configured { stamp: now, changes });
         }
     }

@@ -16,6 +16,7 @@ use super::order::{Fill, OrderType};
 use super::tick::Tick;
 use super::time::{Age, Instant};
 use crate::params::StrategyParams;
+use crate::reconciler::ReconcilerParams;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,6 +66,8 @@ pub enum Event {
     Configured {
         /// All settings, proved.
         params: Box<StrategyParams>,
+        /// How the broker's word is reconciled with ours; `None` where there is no broker. Only the first one counts.
+        reconciler: Option<ReconcilerParams>,
     },
 }
 

@@ -1,0 +1,149 @@
+//! The daemon as its user meets it: a process that trades by itself in the simulated market, asked and told from
+//! outside.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Longest wait for anything; a healthy machine needs a fraction.
+const PATIENCE: Duration = Duration::from_secs(150);
+
+struct Daemon {
+    process: Child,
+    dir: tempfile::TempDir,
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn scalper() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_scalper"))
+}
+
+fn start(speed: &str) -> Daemon {
+    let dir = tempfile::tempdir().unwrap();
+    let log = std::fs::File::create(dir.path().join("log")).unwrap();
+    let process = scalper()
+        .args(["run", "--speed", speed, "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(dir.path().join("data"))
+        .current_dir(dir.path())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    Daemon { process, dir }
+}
+
+impl Daemon {
+    fn data(&self) -> std::path::PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
+    /// Runs an operator's verb; its exit code and what it printed.
+    fn ask(&self, verb: &[&str]) -> (i32, String) {
+        let out = scalper().args(verb).arg("--data-dir").arg(self.data()).output().unwrap();
+        let text = [out.stdout, out.stderr].concat();
+        (out.status.code().unwrap_or(-1), String::from_utf8_lossy(&text).into_owned())
+    }
+
+    fn status(&self) -> Option<Value> {
+        let (code, text) = self.ask(&["status", "--json"]);
+        (code == 0).then(|| serde_json::from_str(&text).unwrap())
+    }
+
+    /// Asks until the status is as wanted.
+    fn until(&mut self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.status().filter(|status| is_so(status)) {
+                return status;
+            }
+            if let Some(ended) = self.process.try_wait().unwrap() {
+                panic!("the daemon ended ({ended}) before {what}:\n{}", self.log());
+            }
+            assert!(begun.elapsed() < PATIENCE, "no {what} in {PATIENCE:?}:\n{:#?}\n{}", self.status(), self.log());
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    fn wait_for_end(&mut self) -> i32 {
+        let begun = Instant::now();
+        loop {
+            if let Some(ended) = self.process.try_wait().unwrap() {
+                return ended.code().unwrap_or(-1);
+            }
+            assert!(begun.elapsed() < PATIENCE, "it does not end:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+fn orders<'a>(status: &'a Value, purpose: &str) -> Vec<&'a Value> {
+    status["orders"].as_array().unwrap().iter().filter(|order| order["purpose"] == purpose).collect()
+}
+
+fn verify(data: &Path) -> (i32, String) {
+    let out = scalper().args(["db", "verify", "--data-dir"]).arg(data).output().unwrap();
+    (out.status.code().unwrap_or(-1), String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned())
+}
+
+#[test]
+fn the_daemon_trades_by_itself_protects_what_it_buys_obeys_and_leaves_a_journal_that_proves_itself() {
+    let mut daemon = start("120");
+    let ready = daemon.until("readiness for entries", |s| s["ready"]["entries"] == true);
+    assert_eq!(ready["mode"], "sim");
+    assert!(ready["indices"]["NIFTY"]["quoted"].as_u64().unwrap() > 0, "a chain is quoted: {ready:#}");
+    assert_eq!(ready["push"]["state"], "up");
+
+    // Entry, protective stop at the broker, and its end (S3-32, I6).
+    let traded = daemon.until("a finished trade", |s| s["money"]["trades"].as_u64().unwrap() >= 1);
+    let entries = orders(&traded, "entry");
+    assert!(entries.iter().any(|o| o["state"] == "filled"), "{traded:#}");
+    let stops = orders(&traded, "protection");
+    assert!(!stops.is_empty() && stops.iter().all(|o| o["broker_id"].is_string()), "every stop is known: {traded:#}");
+    assert_eq!(traded["in_doubt"], 0);
+
+    // N12: what was decided can be asked for.
+    let id = entries[0]["id"].as_str().unwrap();
+    let (code, why) = daemon.ask(&["explain", id]);
+    assert_eq!(code, 0, "{why}");
+    assert!(why.contains("command") && why.contains(id), "{why}");
+    let (code, nothing) = daemon.ask(&["explain", "03:00"]);
+    assert_eq!(code, 1);
+    assert!(nothing.contains("NOTHING_THERE"), "{nothing}");
+
+    // A person's word is law, and repeated words change nothing more.
+    assert_eq!(daemon.ask(&["halt"]), (0, "done\n".to_owned()));
+    assert_eq!(daemon.ask(&["halt"]), (0, "it was so already\n".to_owned()));
+    let halted = daemon.until("the halt in the status", |s| s["blocks"][0] == "halted");
+    assert_eq!(halted["ready"]["entries"], false);
+    assert_eq!(daemon.ask(&["flatten"]).0, 0);
+    daemon.until("flat", |s| s["positions"].as_array().unwrap().is_empty());
+    let (code, refused) = daemon.ask(&["tighten", "999", "--stop", "10"]);
+    assert_eq!(code, 1);
+    assert!(refused.contains("not open"), "{refused}");
+
+    // A second daemon on the same folder is refused, and says why (E5).
+    let second = scalper().args(["run", "--listen", "127.0.0.1:0", "--data-dir"]).arg(daemon.data()).output().unwrap();
+    assert_ne!(second.status.code(), Some(0));
+    let text = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(text.contains(&daemon.process.id().to_string()), "it names the process that holds the folder: {text}");
+
+    assert_eq!(daemon.ask(&["stop"]).0, 0);
+    assert_eq!(daemon.wait_for_end(), 0, "{}", daemon.log());
+    let (code, proof) = verify(&daemon.data());
+    assert_eq!(code, 0, "{proof}");
+    let (code, nobody) = daemon.ask(&["status"]);
+    assert_eq!(code, 1);
+    assert!(nobody.contains("scalper run"), "{nobody}");
+}
