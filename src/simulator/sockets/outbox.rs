@@ -134,8 +134,8 @@ mod tests {
             prop_assert_eq!(read.len() + left_out as usize, pushed.len());
             for id in 0..5u8 {
                 let last = pushed.iter().rev().find(|stamp| stamp[0] == id).cloned().map(Body::Packets);
-                let told = read.iter().map(|i| &i.body).filter(|b| matches!(b, Body::Packets(s) if s[0] == id));
-                prop_assert_eq!(told.last().cloned(), last);
+                let own = |b: &&Body| matches!(b, Body::Packets(s) if s[0] == id);
+                prop_assert_eq!(read.iter().rev().map(|i| &i.body).find(own).cloned(), last);
             }
             if left_out == 0 {
                 let all: Vec<Body> = pushed.into_iter().map(Body::Packets).collect();

@@ -51,9 +51,7 @@ impl Conductor {
             tokio::select! {
                 biased;
                 ended = &mut live => {
-                    if let Err(broken) = ended.expect("the desk does not panic") {
-                        return Err(broken);
-                    }
+                    ended.expect("the desk does not panic")?;
                     self.drain();
                     break;
                 }
