@@ -13,8 +13,8 @@ use scalper_decide::domain::broker::{BrokerEvent, BrokerRead};
 use scalper_decide::domain::operator::{OperatorAnswer, OperatorCommand};
 use scalper_decide::domain::order::IllegalTransition;
 use scalper_decide::domain::{
-    ChargeBook, ClientOrderId, Command, Event, IndexPrice, Instant, Instrument, InstrumentId, InstrumentKind, OrderEvent, PositionId,
-    Qty, Stamp, Tick, Underlying, Universe,
+    ChargeBook, ClientOrderId, Command, Event, IndexPrice, Instant, Instrument, InstrumentId, InstrumentKind,
+    OrderEvent, PositionId, Qty, Stamp, Tick, Underlying, Universe,
 };
 use scalper_decide::entry_guard::{EntryRefusal, Guarded};
 use scalper_decide::journal::{ExitNote, JournalEntry, Stage};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use scalper_decide::domain::order::IllegalTransition;
 use scalper_decide::domain::{
-    ClientOrderId, Event, HoldId, Instant, InstrumentId, OptionContract, OrderEvent, PositionId, Premium, Qty, SignalId,
-    Underlying,
+    ClientOrderId, Event, HoldId, Instant, InstrumentId, OptionContract, OrderEvent, PositionId, Premium, Qty,
+    SignalId, Underlying,
 };
 use scalper_decide::journal::ExitNote;
 use scalper_decide::order_manager::{Commands, LateUnits, OrderManager, Outcome, PositionChange};

@@ -16,8 +16,8 @@ use crate::domain::broker::{BrokerEvent, BrokerRead};
 use crate::domain::operator::{OperatorAnswer, OperatorCommand};
 use crate::domain::order::IllegalTransition;
 use crate::domain::{
-    Age, ChargeBook, ClientOrderId, Command, Event, IndexPrice, Instant, InstrumentId, InstrumentKind, OrderEvent, PositionId,
-    Qty, SessionCalendar, Stamp, Tick, Underlying, Universe,
+    Age, ChargeBook, ClientOrderId, Command, Event, IndexPrice, Instant, InstrumentId, InstrumentKind, OrderEvent,
+    PositionId, Qty, SessionCalendar, Stamp, Tick, Underlying, Universe,
 };
 use crate::entry_guard::{EntryGuard, EntryRefusal, Guarded};
 use crate::journal::{ExitNote, JournalEntry};

@@ -12,8 +12,8 @@ use crate::domain::broker::{BrokerEvent, BrokerRead};
 use crate::domain::operator::{OperatorAnswer, OperatorCommand};
 use crate::domain::order::IllegalTransition;
 use crate::domain::{
-    ClientOrderId, Command, Event, IndexPrice, Instant, InstrumentId, InstrumentKind, OrderEvent, OrderType, PositionId,
-    Premium, Qty, Stamp, Tick, Underlying,
+    ClientOrderId, Command, Event, IndexPrice, Instant, InstrumentId, InstrumentKind, OrderEvent, OrderType,
+    PositionId, Premium, Qty, Stamp, Tick, Underlying,
 };
 use crate::entry_guard::{EntryRefusal, Guarded};
 use crate::journal::{Decision, EntryNote, ExitNote, JournalEntry, Stage};
@@ -224,9 +224,7 @@ async fn on_other<S: Stages>(s: &mut S, now: Stamp, event: &Event) -> Result<(),
         }
         Event::Operator(command) => {
             let (answer, actions) = match command {
-                OperatorCommand::Acknowledge => {
-                    (OperatorAnswer::Done { changed: s.acknowledge() }, RiskActions::new())
-                }
+                OperatorCommand::Acknowledge => (OperatorAnswer::Done { changed: s.acknowledge() }, RiskActions::new()),
                 other => s.operator(now, other).await,
             };
             s.journal(JournalEntry::Operated { stamp: now, command: command.clone(), answer });

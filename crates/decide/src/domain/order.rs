@@ -343,7 +343,9 @@ impl Order {
                 self.counted = self.counted.max((*filled, *value));
                 return *filled >= Qty::ZERO;
             }
-            OrderReport::Modified { version, order_type, qty } => return self.confirm((*version, 0), *order_type, *qty),
+            OrderReport::Modified { version, order_type, qty } => {
+                return self.confirm((*version, 0), *order_type, *qty);
+            }
             OrderReport::Altered { version, nth, order_type, qty } => {
                 return *nth > 0 && self.confirm((*version, *nth), *order_type, *qty);
             }

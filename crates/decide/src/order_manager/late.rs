@@ -72,7 +72,8 @@ impl OrderManager {
             return outcome;
         }
         let underlying = self.books[&spec.position].entry.contract.underlying;
-        let heads = self.rates.get(&underlying).map_or_else(ChargeHeads::default, |r| r.for_order(late.side, late.value));
+        let heads =
+            self.rates.get(&underlying).map_or_else(ChargeHeads::default, |r| r.for_order(late.side, late.value));
         let charges = heads - known.charged;
         self.late.insert(late.id, Taken { qty: late.qty, value: known.value + value, charged: heads });
         let text = format!("order {} executed {qty} units beyond its end ({})", late.id, late.side);

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::broker::{BrokerOrderId, BrokerRead, OrderRow};
-use crate::domain::{ClientOrderId, Command, Instant, InstrumentId, Money, OrderEvent, OrderSide, OrderType, PositionId, Qty};
+use crate::domain::{
+    ClientOrderId, Command, Instant, InstrumentId, Money, OrderEvent, OrderSide, OrderType, PositionId, Qty,
+};
 
 /// Type, prices and total quantity of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -68,7 +68,8 @@ impl Strangers {
     pub(super) fn row(&mut self, row: &OrderRow, claim: Claim) -> bool {
         let Some(known) = self.orders.get_mut(&row.broker_id) else {
             let has_executions = row.filled.get() > 0;
-            self.orders.insert(row.broker_id.clone(), Stranger { row: row.clone(), claim, is_told: false, is_seen: false });
+            self.orders
+                .insert(row.broker_id.clone(), Stranger { row: row.clone(), claim, is_told: false, is_seen: false });
             return has_executions;
         };
         if claim != Claim::Foreign {

@@ -88,7 +88,6 @@ impl Positions {
         self.short.iter().copied()
     }
 
-
     /// Compares one contract; `true` when a closer look is called for.
     pub(super) fn compare(
         &mut self,
