@@ -797,3 +797,42 @@ fn whatever_the_line_does_the_laws_hold_and_our_books_become_the_brokers() {
         assert!(reached.contains_key(code) || seeds < 300, "{code} was not reached: {reached:?}");
     }
 }
+
+#[test]
+fn units_that_a_person_sold_are_not_sold_again() {
+    // E1, I2: the stop for everything owned is made smaller first.
+    let mut w = World::new(7);
+    w.now = FAULTS_UNTIL + 1_000;
+    w.line.clear();
+    w.later(0, Line::Said(BrokerEvent::PushLink { up: true }));
+    w.later(1, Line::Market);
+    w.run(w.now + 3_000);
+    let owned = |w: &World| w.core.orders.positions().filter(|p| p.is_live()).map(|p| p.owned()).sum::<Qty>();
+    for _ in 0..40 {
+        if owned(&w) >= Qty::new(2 * LOT) {
+            break;
+        }
+        w.enter();
+        w.run(w.now + 500);
+    }
+    w.is_frozen = true;
+    w.run(w.now + 6_000);
+    let ours = owned(&w);
+    assert!(ours >= Qty::new(2 * LOT), "{ours} owned");
+    let row = OrderRow {
+        tag: None,
+        broker_id: number(w.books.orders.len()),
+        side: OrderSide::Sell,
+        qty: Qty::new(LOT),
+        filled: Qty::ZERO,
+        value: Money::ZERO,
+        ..w.books.orders[0].clone()
+    };
+    w.books.orders.push(row);
+    w.executes(w.books.orders.len() - 1, Qty::new(LOT), Premium::from_paise(w.bid * 5));
+    w.run(w.now + 30_000);
+    let sells = w.core.orders.orders().filter(|(o, _)| o.spec.side == OrderSide::Sell);
+    let on_sale: Qty = sells.map(|(o, _)| o.open_qty()).sum();
+    assert_eq!((owned(&w), on_sale), (ours, ours - Qty::new(LOT)));
+    assert!(w.alarms.contains_key(&AlarmKey::NetShort));
+}

@@ -101,3 +101,14 @@ fn c3_units_sold_beyond_the_end_of_their_order_are_booked_when_nothing_rests_for
     assert_eq!(m.position(position).unwrap().received, Money::from_rupees(70 * LOT));
     assert!(m.is_flat());
 }
+
+#[test]
+fn units_bought_late_and_found_after_the_close_are_unresolved() {
+    let mut m = manager();
+    let (_, entry) = opened(&mut m, 1, 0);
+    m.apply(at(2), &report(entry, OrderReport::Cancelled { filled: Qty::ZERO })).unwrap();
+    let after_close = at(6 * 3_600);
+    let outcome = m.take_over(after_close, &late(entry, OrderSide::Buy, LOT, 100), Some(HoldId(9)), None);
+    assert!(matches!(outcome.changes[2], PositionChange::Unresolved { owned, .. } if owned == Qty::new(LOT)));
+    assert!(m.is_flat(), "nothing is left to do");
+}
