@@ -770,6 +770,7 @@ fn run(seed: u64) -> World {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "how many seeds are played is the caller's choice")]
 fn whatever_the_line_does_the_laws_hold_and_our_books_become_the_brokers() {
     // I1, I2, I4, I5, I7, I8, I9, I10, I11, I12, I33, J13.
     let seeds = std::env::var("SCALPER_MODEL_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(300);
