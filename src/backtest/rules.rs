@@ -90,7 +90,6 @@ fn standing(rule: ExitReason, risk: &RiskParams) -> Standing {
 
 /// The rules after a replay.
 pub fn rows(risk: &RiskManager, trades: &[TradeRecord]) -> Vec<RuleRow> {
-    let risk = risk;
     let judged = |rule| risk.evaluations().find(|(r, _)| *r == rule).map_or(0, |(_, count)| count);
     known()
         .map(|rule| RuleRow {

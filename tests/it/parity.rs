@@ -4,16 +4,14 @@
 use scalper::actors::wiring::ByMailbox;
 use scalper::backtest::feed::TickFeed;
 use scalper::backtest::result::BacktestResult;
-use scalper::backtest::run::{BacktestRequest, run_wired};
+use scalper::backtest::run::BacktestRequest;
 use scalper::backtest::tape_feed::TapeFeed;
-use scalper::config;
 
 use crate::real_days::nifty_january;
-use crate::support::{demo_market, demo_request, replay, request, shared_data};
+use crate::support::{demo_market, demo_request, replay, replay_wired, request, shared_data};
 
 fn by_mailbox(feed: &dyn TickFeed, request: &BacktestRequest) -> BacktestResult {
-    let tables = config::tables::load(None).expect("shipped tables load");
-    run_wired(&ByMailbox, request, feed, &tables, &Default::default(), None).expect("the replay runs")
+    replay_wired(&ByMailbox, feed, request)
 }
 
 /// Everything a record holds, floats to their last digit.

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use scalper::backtest::feed::TickFeed;
 use scalper::backtest::recorder::Bulk;
+use scalper::backtest::replay::{Plain, Wiring};
 use scalper::backtest::result::{BacktestResult, BarRecord, DecisionRecord};
-use scalper::backtest::run::{BacktestRequest, run};
+use scalper::backtest::run::{BacktestRequest, run_wired};
 use scalper::backtest::sample_feed::SampleFeed;
 use scalper::config;
 use scalper::sample::{Sample, SampleSpec};
@@ -116,9 +117,15 @@ impl Bulk for Collected {
 
 /// Replays a feed; the result holds every decision and bar.
 pub(crate) fn replay(feed: &dyn TickFeed, request: &BacktestRequest) -> BacktestResult {
+    replay_wired(&Plain, feed, request)
+}
+
+/// [`replay`] through stages wired in this way.
+pub(crate) fn replay_wired<W: Wiring>(wiring: &W, feed: &dyn TickFeed, request: &BacktestRequest) -> BacktestResult {
     let tables = config::tables::load(None).expect("shipped tables load");
     let mut all = Collected::default();
-    let result = run(request, feed, &tables, &Default::default(), Some(&mut all)).expect("the replay runs");
+    let result =
+        run_wired(wiring, request, feed, &tables, &Default::default(), Some(&mut all)).expect("the replay runs");
     BacktestResult { decisions: all.decisions, bars: all.bars, ..result }
 }
 

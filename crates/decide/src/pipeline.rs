@@ -281,12 +281,15 @@ async fn put_right<S: Stages>(s: &mut S, now: Stamp, finding: Finding) {
             absorb(s, now, outcome).await;
         }
         // A stop that a person raised at the broker counts like one raised here: it never falls again.
-        Finding::Altered { is_adopted: true, position, shown: Some(Terms { order_type, .. }), .. } => {
-            if let OrderType::StopLimit { trigger, .. } = order_type {
-                let command = OperatorCommand::Tighten { position, stop: trigger };
-                let (_, actions) = s.operator(now, &command).await;
-                carry_out(s, now, actions).await;
-            }
+        Finding::Altered {
+            is_adopted: true,
+            position,
+            shown: Some(Terms { order_type: OrderType::StopLimit { trigger, .. }, .. }),
+            ..
+        } => {
+            let command = OperatorCommand::Tighten { position, stop: trigger };
+            let (_, actions) = s.operator(now, &command).await;
+            carry_out(s, now, actions).await;
         }
         Finding::Altered { id, shown, .. } => {
             let outcome = s.altered(now, id, shown.map(|terms| terms.qty)).await;

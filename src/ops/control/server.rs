@@ -51,16 +51,19 @@ impl Drop for ControlServer {
     }
 }
 
+/// The outcome of one command, once there is one.
+type Slot = Arc<Mutex<Option<Outcome>>>;
+
 /// Outcomes by key, oldest forgotten first. A key is taken before its command runs, so that a repeated one waits
 /// for the first instead of running beside it.
 #[derive(Debug, Default)]
 struct Remembered {
-    outcomes: HashMap<Uuid, (OperatorCommand, Arc<Mutex<Option<Outcome>>>)>,
+    outcomes: HashMap<Uuid, (OperatorCommand, Slot)>,
     order: VecDeque<Uuid>,
 }
 
 impl Remembered {
-    fn slot(&mut self, key: Uuid, command: OperatorCommand) -> Result<Arc<Mutex<Option<Outcome>>>, Outcome> {
+    fn slot(&mut self, key: Uuid, command: OperatorCommand) -> Result<Slot, Outcome> {
         if let Some((known, slot)) = self.outcomes.get(&key) {
             if *known != command {
                 return Err(Outcome::refused("KEY_REUSED", format!("key {key} was used for another command")));

@@ -246,15 +246,15 @@ struct World {
     bid: i64,
     last_fault: i64,
     placed: BTreeSet<ClientOrderId>,
-    /// Highest stop sent per order.
-    stops: BTreeMap<ClientOrderId, Premium>,
     risk_stops: BTreeMap<PositionId, Premium>,
     seen: BTreeMap<ClientOrderId, (bool, Qty)>,
     absent: BTreeSet<ClientOrderId>,
     findings: Vec<Finding>,
     alarms: BTreeMap<AlarmKey, usize>,
     closed: usize,
+    /// A sell arrived that was proven absent: the broker may be short until its units are booked.
     late_sell: bool,
+    is_frozen: bool,
     log: Vec<String>,
 }
 
@@ -283,7 +283,6 @@ impl World {
             bid: 2_000,
             last_fault: 0,
             placed: BTreeSet::new(),
-            stops: BTreeMap::new(),
             risk_stops: BTreeMap::new(),
             seen: BTreeMap::new(),
             absent: BTreeSet::new(),
@@ -291,6 +290,7 @@ impl World {
             alarms: BTreeMap::new(),
             closed: 0,
             late_sell: false,
+            is_frozen: false,
             log: Vec::new(),
         };
         w.later(0, Line::Said(BrokerEvent::PushLink { up: true }));
@@ -328,8 +328,6 @@ impl World {
                         assert!(lists.len() >= 3 && lookups.len() >= 3, "no end without proof (I11)");
                         self.absent.insert(*id);
                     }
-                    self.late_sell |= matches!(&finding, Finding::LateArrival { id, .. }
-                        if self.core.orders.orders().any(|(o, _)| o.spec.id == *id && o.spec.side == OrderSide::Sell));
                     self.log.push(format!("{} {finding:?}\n", self.now));
                     self.findings.push(finding);
                 }
@@ -352,9 +350,11 @@ impl World {
                 Command::Cancel { .. } => None,
             };
             if let Some(trigger) = stop {
-                let high = self.stops.entry(command.order_id()).or_insert(trigger);
-                assert!(trigger >= *high, "a stop falls from {high} to {trigger} (I7)");
-                *high = trigger;
+                let in_force = self.core.orders.orders().find(|(o, _)| o.spec.id == command.order_id());
+                let in_force = in_force.and_then(|(o, _)| o.spec.order_type.trigger()).unwrap_or(trigger);
+                let is_about = |line: &&String| line.contains(&format!("{:?}", command.order_id()));
+                let log = || self.log.iter().filter(is_about).cloned().collect::<String>();
+                assert!(trigger >= in_force, "a stop falls from {in_force} to {trigger} (I7)\n{}", log());
             }
             self.transmit(command);
         }
@@ -484,6 +484,7 @@ impl World {
                         reason: String::new(),
                         updated_at: None,
                     });
+                    self.late_sell |= spec.side == OrderSide::Sell && self.now - left_at > 45_000;
                     self.push(i);
                     accepted(i)
                 }
@@ -529,6 +530,9 @@ impl World {
 
     /// The market moves: stops trigger, whatever can trade trades in parts, and we get a quote.
     fn market(&mut self) {
+        if self.is_frozen {
+            return;
+        }
         self.bid = (self.bid + self.dice.between(-24, 25)).clamp(1_200, 3_000);
         let (bid, ask) = (Premium::from_paise(self.bid * 5), Premium::from_paise(self.bid * 5 + 10));
         for i in 0..self.books.orders.len() {
@@ -694,14 +698,21 @@ impl World {
             let row = self.index_of(id).map(|i| &self.books.orders[i]);
             let (filled, is_final) = row.map_or((Qty::ZERO, true), |r| (r.filled, r.status.is_final()));
             let taken = self.core.reconciler.adopted_of(id);
-            assert_eq!(order.filled() + taken, filled, "{id} {:?} {row:?}\n{}", order.state, log());
-            assert_eq!(order.state.is_terminal(), is_final, "{id} {:?} {row:?}\n{}", order.state, log());
+            // Units sold late that nobody owned: told, blocking entries, and nothing that a sell could put right.
+            let is_short = self.late_sell && order.state == OrderState::Absent && order.spec.side == OrderSide::Sell;
+            assert!(order.filled() + taken == filled || is_short, "{id} {:?} {row:?}\n{}", order.state, log());
+            let about = || self.log.iter().filter(|l| l.contains(&format!("{id:?}"))).cloned().collect::<String>();
+            assert!(order.state.is_terminal() == is_final, "{id} {:?} {row:?}\n{}", order.state, about());
             let is_settled = order.state.is_terminal() || !order.has_unresolved();
             assert!(is_settled, "{id}: quantities stay reserved for {:?}\n{}", order.unresolved().last(), log());
         }
         let truth: i64 = self.books.trades.iter().map(|t| signed(t.side, t.qty)).sum();
         let owned: i64 = self.core.orders.positions().map(|p| p.owned().get()).sum();
-        assert_eq!(owned, truth, "the broker's net is ours (I4)\n{}", log());
+        assert!(
+            owned == truth || self.late_sell && owned > truth,
+            "{owned} {truth}: the broker's net is ours (I4)\n{}",
+            log()
+        );
         for gap in self.core.orders.uncovered(ms(self.now)) {
             assert!(gap.age <= Age::from_millis(1_500), "{gap:?} (I6, J13)\n{}", log());
         }
@@ -750,12 +761,16 @@ fn run(seed: u64) -> World {
     }
     w.run(FAULTS_UNTIL);
     let quiet_from = w.last_fault.max(FAULTS_UNTIL);
+    w.run(quiet_from + 58_000);
+    // What is on its way at the moment of the check is no difference.
+    w.is_frozen = true;
     w.run(quiet_from + 60_000);
     w.converged();
     w
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "how many seeds are played is the caller's choice")]
 fn whatever_the_line_does_the_laws_hold_and_our_books_become_the_brokers() {
     // I1, I2, I4, I5, I7, I8, I9, I10, I11, I12, I33, J13.
     let seeds = std::env::var("SCALPER_MODEL_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(300);
@@ -782,4 +797,43 @@ fn whatever_the_line_does_the_laws_hold_and_our_books_become_the_brokers() {
     for code in ["IN_DOUBT", "PROVEN_ABSENT", "LATE_ARRIVAL", "UNMANAGED", "ALTERED"] {
         assert!(reached.contains_key(code) || seeds < 300, "{code} was not reached: {reached:?}");
     }
+}
+
+#[test]
+fn units_that_a_person_sold_are_not_sold_again() {
+    // E1, I2: the stop for everything owned is made smaller first.
+    let mut w = World::new(7);
+    w.now = FAULTS_UNTIL + 1_000;
+    w.line.clear();
+    w.later(0, Line::Said(BrokerEvent::PushLink { up: true }));
+    w.later(1, Line::Market);
+    w.run(w.now + 3_000);
+    let owned = |w: &World| w.core.orders.positions().filter(|p| p.is_live()).map(|p| p.owned()).sum::<Qty>();
+    for _ in 0..40 {
+        if owned(&w) >= Qty::new(2 * LOT) {
+            break;
+        }
+        w.enter();
+        w.run(w.now + 500);
+    }
+    w.is_frozen = true;
+    w.run(w.now + 6_000);
+    let ours = owned(&w);
+    assert!(ours >= Qty::new(2 * LOT), "{ours} owned");
+    let row = OrderRow {
+        tag: None,
+        broker_id: number(w.books.orders.len()),
+        side: OrderSide::Sell,
+        qty: Qty::new(LOT),
+        filled: Qty::ZERO,
+        value: Money::ZERO,
+        ..w.books.orders[0].clone()
+    };
+    w.books.orders.push(row);
+    w.executes(w.books.orders.len() - 1, Qty::new(LOT), Premium::from_paise(w.bid * 5));
+    w.run(w.now + 30_000);
+    let sells = w.core.orders.orders().filter(|(o, _)| o.spec.side == OrderSide::Sell);
+    let on_sale: Qty = sells.map(|(o, _)| o.open_qty()).sum();
+    assert_eq!((owned(&w), on_sale), (ours, ours - Qty::new(LOT)));
+    assert!(w.alarms.contains_key(&AlarmKey::NetShort));
 }

@@ -104,9 +104,22 @@ impl OrderManager {
                     charges: charges.total(),
                 });
                 outcome.changes.push(PositionChange::EntryDone { position: id });
-                // Protected first, then on its way out (C3).
-                outcome.changes.push(PositionChange::Unprotected { position: id });
-                self.watch_cover(now.at, id);
+                if self.next_open(now.at).is_some() {
+                    // Protected first, then on its way out (C3).
+                    outcome.changes.push(PositionChange::Unprotected { position: id });
+                    self.watch_cover(now.at, id);
+                } else {
+                    // Found after the close: nothing can be sold any more today.
+                    self.books.get_mut(&id).expect("just inserted").position.phase = PositionPhase::Unresolved;
+                    let text = format!("position {id}: {qty} units bought late cannot be sold after the close");
+                    outcome.alarms.push(Alarm { key: AlarmKey::NotFlatAtClose, text });
+                    outcome.changes.push(PositionChange::Unresolved {
+                        position: id,
+                        cost_basis: cost,
+                        owned: qty,
+                        wanted: None,
+                    });
+                }
             }
             (OrderSide::Buy, None) => unreachable!("units bought late come with the capital behind them"),
             (OrderSide::Sell, _) => {

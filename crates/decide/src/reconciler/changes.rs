@@ -59,9 +59,6 @@ fn not_sent(why: &str) -> VenueRefusal {
 
 impl Own {
     pub(super) fn modify_sent(&mut self, now: Instant, version: u8, terms: Terms, p: &ReconcilerParams) {
-        if matches!(self.stage, Stage::Over { .. }) {
-            return;
-        }
         let watch = Watch::new(now, self.grace(terms, p));
         self.changes.insert(version, Change { terms, is_unknown: false, watch });
     }

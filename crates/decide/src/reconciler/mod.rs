@@ -24,7 +24,10 @@ mod tests;
 use std::collections::BTreeMap;
 
 use crate::domain::broker::{BrokerEvent, BrokerOrderId, BrokerRead, OrderRow};
-use crate::domain::{Age, ClientOrderId, Command, Instant, Instrument, InstrumentId, Qty, Underlying};
+use crate::domain::{
+    Age, ClientOrderId, Command, Instant, Instrument, InstrumentId, OrderEvent, OrderReport, Qty, Underlying,
+    VenueRefusal,
+};
 use crate::entry_guard::EntryBlock;
 
 pub use finding::{Finding, Reconciled, Terms};
@@ -62,6 +65,9 @@ pub struct Reconciler {
     /// Entries wait for a full round asked for after this.
     round_from: Option<Instant>,
     books_due: Option<Instant>,
+    /// Refusals of modifications that were decided before the end of their order was reported, and since when they wait.
+    moot: Vec<OrderEvent>,
+    moot_since: Option<Instant>,
     /// When a proof of what we own is due: no sell leaves without one around the broker's own square-off (I29).
     proof_due: Option<Instant>,
 }
@@ -81,6 +87,8 @@ impl Reconciler {
             is_linked: false,
             round_from: None,
             books_due: None,
+            moot: Vec::new(),
+            moot_since: None,
             proof_due: None,
         }
     }
@@ -192,6 +200,14 @@ impl Reconciler {
             }
             Command::Modify { id, version, order_type, qty, .. } => {
                 let own = self.own.get_mut(id).expect("only orders that were placed are modified");
+                if matches!(own.stage, Stage::Over { .. }) {
+                    // One reading told of several orders; this change was decided on the first before the end of the
+                    // second was told. No row will ever show it, so nobody else would say that it came to nothing.
+                    let report = OrderReport::ModifyRefused { version: *version, refusal: VenueRefusal::NotOpen };
+                    self.moot.push(OrderEvent { id: *id, instrument: own.spec.instrument, report });
+                    self.moot_since = Some(now);
+                    return;
+                }
                 own.modify_sent(now, *version, Terms { order_type: *order_type, qty: *qty }, &p);
             }
             Command::Cancel { id, .. } => {
@@ -248,6 +264,7 @@ impl Reconciler {
         deadlines
             .chain(self.books_due)
             .chain(self.proof_due)
+            .chain(self.moot_since)
             .chain(self.reads.next(|read| self.gap(read, &p), p.read_timeout))
             .min()
     }
@@ -334,6 +351,8 @@ impl Reconciler {
 
     /// The same end of every step: deadlines, doubt by silence, wanted reads.
     fn finish(&mut self, now: Instant, p: &ReconcilerParams, out: &mut Reconciled) {
+        out.reports.append(&mut self.moot);
+        self.moot_since = None;
         if let Some(from) = self.round_from
             && ROUND.iter().all(|read| self.reads.last_clean(*read).is_some_and(|asked_at| asked_at >= from))
         {

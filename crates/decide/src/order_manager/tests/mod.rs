@@ -2,6 +2,7 @@
 
 mod cover;
 mod doubt;
+mod joined;
 mod part;
 mod unknowns;
 

@@ -1,6 +1,7 @@
 //! Every report is applied to a real order: a report that contradicts an earlier one fails the test that caused it.
 
 mod doubt;
+mod joined;
 mod model;
 mod strangers;
 mod updates;
