@@ -156,7 +156,7 @@ pub async fn replay<C: Core>(
                 }
             }
             reads.extend(core.take_reads());
-            if core.has_journal() {
+            if core.has_journal() || !matches!(event, Event::Tick(_) | Event::Timer) {
                 let entries: Vec<JournalEntry> = core.take_journal().collect();
                 projector.note(stamp, &event, &entries);
                 noted(&entries);

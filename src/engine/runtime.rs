@@ -227,7 +227,9 @@ impl<C: Core> Runtime<C> {
     }
 
     fn after(&mut self, event: &Event) -> Result<(), Stopped> {
-        if !self.core.has_journal() && !self.core.has_commands() && !self.core.has_reads() {
+        // The projections must see what opens a day and lists its contracts, even when nobody answers to it.
+        let is_quiet = !self.core.has_journal() && !self.core.has_commands() && !self.core.has_reads();
+        if is_quiet && matches!(event, Event::Tick(_) | Event::Timer) {
             return Ok(());
         }
         let stamp = self.core.ledger().last_stamp();

@@ -399,7 +399,7 @@ impl Opening {
         outcome.map_err(StartError::Halted)?;
         assert!(!self.core.has_commands(), "nothing is ordered before the session lives");
         self.reads.extend(self.core.take_reads());
-        if self.core.has_journal() {
+        if self.core.has_journal() || !matches!(event, Event::Tick(_) | Event::Timer) {
             let entries: Vec<JournalEntry> = self.core.take_journal().collect();
             self.projector.note(stamp, &event, &entries);
             self.notes.take(&entries);
