@@ -114,13 +114,21 @@ pub struct Encoder {
     first: Stamp,
     last: Stamp,
     slots: Slots,
+    /// Where the record of a tick is put together.
+    record: Box<[u8; MAX_TICK]>,
 }
 
 impl Encoder {
     /// An encoder whose next event must be stamped one above `after`.
     pub fn new(after: Seq) -> Encoder {
         let last = Stamp { seq: after, at: Instant::from_nanos(0) };
-        Encoder { bytes: Vec::with_capacity(1 << 16), first: last, last, slots: Slots::default() }
+        Encoder {
+            bytes: Vec::with_capacity(1 << 16),
+            first: last,
+            last,
+            slots: Slots::default(),
+            record: Box::new([0; MAX_TICK]),
+        }
     }
 
     /// Stamp of the last event taken in.
@@ -186,11 +194,11 @@ impl Encoder {
         assert!(tick.instrument.slot() < SLOTS, "slot {} of an instrument", tick.instrument.slot());
         let moved = self.step(stamp);
         let prev = self.slots.of(tick.instrument, stamp.at);
-        let mut rec = [0_u8; MAX_TICK];
+        let rec = &mut self.record;
         let mut len = 5;
         let mut mask = 0;
-        varint::put(&mut rec, &mut len, moved);
-        varint::put(&mut rec, &mut len, u64::from(tick.instrument.0));
+        varint::put(rec, &mut len, moved);
+        varint::put(rec, &mut len, u64::from(tick.instrument.0));
         if (tick.flags, tick.source) != (prev.flags, prev.source) {
             mask |= KIND;
             rec[len..len + 2].copy_from_slice(&tick.flags.0.to_le_bytes());
@@ -200,7 +208,7 @@ impl Encoder {
         let mut wide = |bit: u32, now: i64, before: i64| {
             if now != before {
                 mask |= bit;
-                varint::put(&mut rec, &mut len, zigzag(now.wrapping_sub(before)));
+                varint::put(rec, &mut len, zigzag(now.wrapping_sub(before)));
             }
         };
         wide(EXCHANGE, tick.exchange_at.nanos(), prev.exchange_at.nanos());

@@ -16,8 +16,20 @@ const fn unzigzag(v: u64) -> i64 {
 }
 
 /// Writes at `*at` and moves it on. The caller has room for [`MAX`] bytes.
-#[inline]
-pub(super) fn put(buf: &mut [u8], at: &mut usize, mut v: u64) {
+#[inline(always)]
+pub(super) fn put<const N: usize>(buf: &mut [u8; N], at: &mut usize, mut v: u64) {
+    // Differences of prices and quantities take one byte or two.
+    if v < 0x80 {
+        buf[*at] = v as u8;
+        *at += 1;
+        return;
+    }
+    if v < 0x4000 {
+        buf[*at] = (v as u8) | 0x80;
+        buf[*at + 1] = (v >> 7) as u8;
+        *at += 2;
+        return;
+    }
     while v >= 0x80 {
         buf[*at] = (v as u8) | 0x80;
         *at += 1;

@@ -148,6 +148,7 @@ impl JournalWriter {
             sent.map_err(|_| JournalHalt::Writer(StoreError::Closed))?;
         }
         Ok(Receipt {
+            run: self.run,
             seq: self.encoder.last().seq,
             waiting: self.waiting.iter().cloned().collect(),
             durability: self.handle.durability.clone(),
@@ -156,7 +157,10 @@ impl JournalWriter {
     }
 
     fn forget_durable(&mut self) {
-        let durable = self.handle.durability.borrow().database;
+        let durable = {
+            let d = self.handle.durability.borrow();
+            if d.run == self.run { d.database } else { Seq(0) }
+        };
         while let Some(first) = self.waiting.front()
             && first.block.last.seq <= durable
         {
@@ -179,6 +183,7 @@ impl JournalWriter {
 /// Proof to be: becomes [`Durable`] once everything up to `seq` is.
 #[derive(Debug, Clone)]
 pub struct Receipt {
+    run: Uuid,
     seq: Seq,
     waiting: Vec<Arc<Spilled>>,
     durability: watch::Receiver<Durability>,
@@ -194,7 +199,7 @@ impl Receipt {
     /// What may be sent now, without waiting (I12).
     pub fn now(&self) -> Option<Durable> {
         let d = self.durability.borrow();
-        if matches!(d.health, Health::Fenced(_)) {
+        if d.run != self.run || matches!(d.health, Health::Fenced(_)) {
             None
         } else if d.database >= self.seq {
             Some(Durable::Database)
@@ -206,11 +211,15 @@ impl Receipt {
     /// Waits until the database has it: only then may an entry leave.
     ///
     /// # Errors
-    /// Why not: the database does not answer at the moment, is damaged, or belongs to somebody else now.
+    /// Why not: the database does not answer at the moment, is damaged, or belongs to somebody else now; or another
+    /// run has begun since. Wait for the receipts of a run before the next one begins.
     pub async fn for_entry(mut self) -> Result<(), StoreError> {
         loop {
             {
                 let d = self.durability.borrow_and_update();
+                if d.run != self.run {
+                    return Err(StoreError::Closed);
+                }
                 match &d.health {
                     Health::Good if d.database >= self.seq => return Ok(()),
                     Health::Good => {}
@@ -225,7 +234,7 @@ impl Receipt {
     /// longer than [`PATIENCE`] is not waited for.
     ///
     /// # Errors
-    /// Only when somebody else is the daemon now, or when no disk takes it.
+    /// Only when somebody else is the daemon now, another run has begun since, or no disk takes it.
     pub async fn for_exit(mut self) -> Result<Durable, StoreError> {
         let mut patience = Some(tokio::time::Instant::now() + PATIENCE);
         // After the spill the emergency disk gets its own, generous time.
@@ -235,6 +244,9 @@ impl Receipt {
                 let d = self.durability.borrow_and_update();
                 if let Health::Fenced(e) = &d.health {
                     return Err(e.clone());
+                }
+                if d.run != self.run {
+                    return Err(StoreError::Closed);
                 }
                 if d.database >= self.seq {
                     return Ok(Durable::Database);

@@ -40,6 +40,8 @@ pub enum Health {
 /// What is durable, for everybody who waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Durability {
+    /// The run that is written; nil before the first. What is said below is about this run only.
+    pub run: Uuid,
     /// Last event in the database.
     pub database: Seq,
     /// Last event in the emergency journal; zero when it is empty.
@@ -83,7 +85,13 @@ pub(crate) struct WriterHandle {
 
 /// Starts the writer's thread and the emergency journal's.
 pub(crate) fn start(url: StoreUrl, link: Link, emergency: EmergencyFile) -> WriterHandle {
-    let start = Durability { database: Seq(0), emergency: Seq(0), health: Health::Good, last_commit: Duration::ZERO };
+    let start = Durability {
+        run: Uuid::nil(),
+        database: Seq(0),
+        emergency: Seq(0),
+        health: Health::Good,
+        last_commit: Duration::ZERO,
+    };
     let (publish, durability) = watch::channel(start);
     let publish = Arc::new(publish);
     let (jobs, inbox) = mpsc::unbounded_channel();

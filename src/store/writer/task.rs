@@ -101,7 +101,10 @@ impl Writer {
                     let _ = reply.send(self.take_lease(&request, session).await);
                 }
                 Some(Job::Run(run, tail, reply)) => {
-                    self.publish.send_modify(|d| d.database = tail.seq);
+                    self.publish.send_modify(|d| {
+                        d.run = run.manifest.id;
+                        d.database = tail.seq;
+                    });
                     self.run = Some((*run, tail));
                     let _ = reply.send(());
                 }
