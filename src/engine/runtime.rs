@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use scalper_decide::decision_core::Core;
-use scalper_decide::domain::{Age, Command, Event, Instant, InstrumentKind};
+use scalper_decide::decision_core::{Books, Core};
+use scalper_decide::domain::{Age, Command, Event, Instant, InstrumentKind, Universe};
 use scalper_decide::journal::JournalEntry;
 use scalper_decide::pipeline::Halt;
 use tokio::sync::{mpsc, watch};
@@ -43,6 +43,9 @@ pub enum Stopped {
     /// The market is over and will not come back (a tape's end).
     MarketOver,
 }
+
+/// Told the books and the universe at every look.
+pub type OnLook = Box<dyn FnMut(&Books, &Universe)>;
 
 /// Where commands go.
 pub enum Execution {
@@ -82,7 +85,7 @@ pub struct Runtime<C> {
     /// What the sockets say of themselves.
     pub evidence: SharedEvidence,
     /// Told the wanted instruments whenever they may have changed.
-    pub on_look: Box<dyn FnMut(&scalper_decide::decision_core::Books, &scalper_decide::domain::Universe)>,
+    pub on_look: OnLook,
 }
 
 enum Woken {

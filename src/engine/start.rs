@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveDate;
-use scalper_decide::decision_core::{Books, Core as _};
+use scalper_decide::decision_core::Core as _;
 use scalper_decide::direct::CoreTables;
 use scalper_decide::domain::broker::{BrokerEvent, BrokerRead};
 use scalper_decide::domain::{
@@ -30,7 +30,7 @@ use super::publish::{Evidence, Publisher};
 use super::reader::Reader;
 use super::recover::{self, RecoverError, Recovered};
 use super::release::Release;
-use super::runtime::{Execution, Runtime, Stopped};
+use super::runtime::{Execution, OnLook, Runtime, Stopped};
 use super::schedule::Schedule;
 use super::sent_log::SentLog;
 use super::sockets::{self, SharedEvidence, SocketPlan, Sockets};
@@ -461,12 +461,7 @@ fn follow_session(clock: &SessionClock, hours: &SessionHours, expected: watch::S
 }
 
 /// Keeps the feed's set in step with the money and with what is held; pinned within one look after a fill.
-fn subscriptions(
-    sockets: Sockets,
-    indices: Vec<Underlying>,
-    day: NaiveDate,
-    evidence: SharedEvidence,
-) -> Box<dyn FnMut(&Books, &Universe)> {
+fn subscriptions(sockets: Sockets, indices: Vec<Underlying>, day: NaiveDate, evidence: SharedEvidence) -> OnLook {
     let mut watch = Watch::new();
     Box::new(move |books, universe| {
         // The whole of it: a socket ends when its end of this is dropped.

@@ -86,6 +86,7 @@ async fn an_address_beyond_loopback_or_a_taken_port_is_refused() {
     assert!(matches!(outside, Err(HttpError::NotLoopback(_))));
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let refused = http::serve(taken.local_addr().unwrap(), state);
-    let text = refused.err().expect("the port is taken").to_string();
+    let Err(refused) = refused else { panic!("the port is taken") };
+    let text = refused.to_string();
     assert!(text.contains("--listen"), "{text}");
 }
