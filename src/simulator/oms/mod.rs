@@ -94,7 +94,7 @@ struct Incoming {
     lapsed: bool,
 }
 
-/// The back office. Calls happen at the time of the last [`Oms::step`] or tick; see [`super::Simulator`].
+/// The back office. Calls happen at the time of the last `Oms::step` or tick; see `super::Simulator`.
 pub struct Oms {
     config: OmsConfig,
     charge_book: ChargeBook,

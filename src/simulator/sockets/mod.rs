@@ -1,8 +1,8 @@
 //! The broker's three sockets on loopback: market feed (`/`, `/feed`), 20-level depth (`/twentydepth`) and order
 //! updates (`/orderupdate`), as the wire reference describes them (dhan-v2.md 1-3, 15).
 //!
-//! Rooms: [`accept`] (who is let in), [`line`] (one connection), [`hub`] (all of them), [`pump`] (from the desk to the
-//! lines, and the pace of the market), [`subscriptions`], [`packets`], [`alerts`] (the protocol, pure), [`outbox`],
+//! Rooms: `accept` (who is let in), `line` (one connection), `hub` (all of them), `pump` (from the desk to the
+//! lines, and the pace of the market), `subscriptions`, `packets`, `alerts` (the protocol, pure), `outbox`,
 //! [`faults`]. TCP belongs to this server alone, so that a fault can be a reset and not only a close.
 
 mod accept;
