@@ -16,6 +16,8 @@ use tokio::sync::watch;
 
 use super::config::named_or_default;
 use super::exit::{BadUsage, Code};
+use crate::actors::last_words::{Ending, LastWords};
+use crate::actors::supervisor::{self, Finding, Supervisor};
 use crate::broker::Sim;
 use crate::broker::dhan::credentials::Credentials;
 use crate::broker::dhan::feed::FeedConfig;
@@ -34,7 +36,7 @@ use crate::ops::api_token::ApiToken;
 use crate::ops::control::SOCKET;
 use crate::ops::control::server::ControlServer;
 use crate::ops::http::{self, HttpState};
-use crate::ops::logging;
+use crate::ops::{logging, screen};
 use crate::store::place::FolderLock;
 
 /// Session seconds per second of the wall, at most.
@@ -138,11 +140,10 @@ async fn live(args: &RunArgs, config: Effective, world: &SimWorld) -> anyhow::Re
         books: Arc::new(client.clone()),
         market: Arc::new(client),
         sockets,
-        conflate: true,
     };
     let (handle, status, asks) = start::handle(&plan);
     let control = ControlServer::bind(&args.data_dir.join(SOCKET)).await?;
-    let started = start::start(plan, status, asks).await?;
+    let mut started = start::start(plan, status, asks).await?;
     tokio::spawn(control.serve(handle.clone()));
     let (token, shown) = ApiToken::open(&args.data_dir)?;
     let recorder = PrometheusBuilder::new().build_recorder();
@@ -162,11 +163,28 @@ async fn live(args: &RunArgs, config: Effective, world: &SimWorld) -> anyhow::Re
         stop_signal().await;
         stopping.stop("signal").await;
     });
-    let stopped = started.run().await;
+    let words = LastWords::new(|_, _| {
+        // Nothing is left to flush: what a command rests on was durable before the command left, the rest is ticks.
+    });
+    let ending = words.clone();
+    let supervisor =
+        Supervisor::start(supervisor::Limits::default(), started.take_watched(), move |finding| match finding {
+            Finding::Stuck { .. } => ending.end(Ending::Stuck, &format!("{finding:?}")),
+            Finding::Died { .. } => ending.end(Ending::Panicked, &format!("{finding:?}")),
+            Finding::Slow { .. } | Finding::Recovered { .. } => tracing::error!(target: "supervisor", ?finding),
+        })?;
+    let stopped = words.guard(started.run()).await;
+    // Before the deciders go: one that is gone looks dead.
+    drop(supervisor);
     http.stop(true).await;
     drop(keep_credentials);
     match stopped {
-        Stopped::Asked | Stopped::MarketOver => Ok(Code::Ok),
+        Stopped::Asked => Ok(Code::Ok),
+        Stopped::DayOver => {
+            let status = handle.status();
+            print!("{}", screen::status(&status, status.at));
+            Ok(Code::Ok)
+        }
         Stopped::Halted(halt) => anyhow::bail!("the core must not go on: {halt}"),
         Stopped::Journal(halt) => anyhow::bail!("the journal takes nothing more: {halt}"),
     }

@@ -7,13 +7,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use scalper_decide::domain::broker::{Answer, BrokerEvent, BrokerOrderId, OrderCall, OrderRow, Product};
-use scalper_decide::domain::{ClientOrderId, Command, OrderPurpose, Segment};
+use scalper_decide::domain::{ClientOrderId, Command, OrderPurpose, Segment, Universe};
 
 use super::sent_log::{SentLog, WasSent};
 use crate::broker::{NewOrder, OrderChange, OrderPort};
 
 /// Where broker events go.
 pub type EventSink = Rc<dyn Fn(BrokerEvent)>;
+
+/// Whether this process may still send.
+pub type Fence = Box<dyn Fn() -> bool>;
 
 /// A command with what the broker needs to know about its contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,12 +30,10 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    const fn call(&self) -> OrderCall {
-        match self.command {
-            Command::Place(_) => OrderCall::Place,
-            Command::Modify { version, .. } => OrderCall::Modify { version },
-            Command::Cancel { .. } => OrderCall::Cancel,
-        }
+    /// A command with the address of its contract.
+    pub fn to(universe: &Universe, command: Command) -> Outgoing {
+        let instrument = universe.get(command.instrument());
+        Outgoing { command, segment: instrument.segment, security_id: instrument.security_id }
     }
 }
 
@@ -51,6 +52,7 @@ struct Inner {
     port: Arc<dyn OrderPort>,
     sink: EventSink,
     sent: SentLog,
+    fence: Fence,
     lanes: BTreeMap<ClientOrderId, Lane>,
 }
 
@@ -60,8 +62,9 @@ pub struct Gateway(Rc<RefCell<Inner>>);
 
 impl Gateway {
     /// A gateway that has sent nothing itself; `sent` knows what processes before it did.
-    pub fn new(port: Arc<dyn OrderPort>, sent: SentLog, sink: EventSink) -> Gateway {
-        Gateway(Rc::new(RefCell::new(Inner { port, sink, sent, lanes: BTreeMap::new() })))
+    /// `fence` is asked right before every call whether this process may still send.
+    pub fn new(port: Arc<dyn OrderPort>, sent: SentLog, fence: Fence, sink: EventSink) -> Gateway {
+        Gateway(Rc::new(RefCell::new(Inner { port, sink, sent, fence, lanes: BTreeMap::new() })))
     }
 
     /// Sends a command, after those of the same order that came before it. It must be durable by now (L1).
@@ -81,7 +84,7 @@ impl Gateway {
     /// Takes over a command that an earlier process committed and has no answer to: sent now when it provably never
     /// was, otherwise reported as unknown.
     pub fn resume(&self, outgoing: Outgoing) {
-        let (id, call) = (outgoing.command.order_id(), outgoing.call());
+        let (id, call) = (outgoing.command.order_id(), OrderCall::of(&outgoing.command));
         let was_sent = self.0.borrow().sent.was_sent(id, call);
         match was_sent {
             WasSent::No => self.submit(outgoing),
@@ -145,16 +148,19 @@ impl Gateway {
     /// Starts the next call of an order, if one may start.
     fn pump(&self, id: ClientOrderId) {
         let mut inner = self.0.borrow_mut();
+        let may_send = (inner.fence)();
         let Some(lane) = inner.lanes.get_mut(&id) else { return };
         if lane.in_flight {
             return;
         }
         let Some(next) = lane.waiting.front().copied() else { return };
-        let call = next.call();
+        let call = OrderCall::of(&next.command);
         let refused = match (lane.is_void, call, &lane.broker_id) {
             (true, ..) => Some("the order does not exist".to_owned()),
             // Without the broker's number the order cannot be named; it waits until evidence brings one.
             (false, OrderCall::Modify { .. } | OrderCall::Cancel, None) => return,
+            // Another daemon may have taken over while this one was paused (E8, I20).
+            _ if !may_send => Some("the lease is not ours any more".to_owned()),
             _ => inner.sent.mark(id, call).err().map(|e| format!("the mark before sending could not be written: {e}")),
         };
         let lane = inner.lanes.get_mut(&id).expect("looked up above");
@@ -275,7 +281,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let sent = SentLog::open(dir.path(), "2026-02-10").unwrap();
         let seen = events.clone();
-        let gateway = Gateway::new(port.clone(), sent, Rc::new(move |event| seen.borrow_mut().push(event)));
+        let gateway =
+            Gateway::new(port.clone(), sent, Box::new(|| true), Rc::new(move |event| seen.borrow_mut().push(event)));
         Bench { port, gateway, events, dir }
     }
 
@@ -355,6 +362,25 @@ mod tests {
     }
 
     #[actix_rt::test]
+    async fn nothing_is_sent_once_the_lease_is_lost() {
+        // E8, I20
+        let bench = bench(vec![accepted("77"), accepted("77")]);
+        let mine = Rc::new(std::cell::Cell::new(true));
+        let (asked, seen) = (Rc::clone(&mine), bench.events.clone());
+        let sent = SentLog::open(bench.dir.path(), "2026-02-10").unwrap();
+        let sink = Rc::new(move |event| seen.borrow_mut().push(event));
+        let gateway = Gateway::new(bench.port.clone(), sent, Box::new(move || asked.get()), sink);
+        gateway.submit(place());
+        bench.let_one_answer().await;
+        mine.set(false);
+        gateway.submit(modify(1, 90));
+        bench.settle().await;
+        assert_eq!(bench.calls().len(), 1);
+        let last = bench.events.borrow().last().cloned().unwrap();
+        assert!(matches!(last, BrokerEvent::Answered { answer: Answer::NotSent { .. }, .. }), "{last:?}");
+    }
+
+    #[actix_rt::test]
     async fn changes_of_an_order_that_was_refused_are_not_sent() {
         let refusal = VenueRefusal::PriceBand;
         let bench = bench(vec![Answer::Refused { refusal }]);
@@ -373,14 +399,24 @@ mod tests {
         let bench = bench(vec![accepted("99")]);
         let sent = SentLog::open(bench.dir.path(), "2026-02-10").unwrap();
         let seen = bench.events.clone();
-        let after = Gateway::new(bench.port.clone(), sent, Rc::new(move |event| seen.borrow_mut().push(event)));
+        let after = Gateway::new(
+            bench.port.clone(),
+            sent,
+            Box::new(|| true),
+            Rc::new(move |event| seen.borrow_mut().push(event)),
+        );
         after.resume(place());
         bench.let_one_answer().await;
         assert_eq!(bench.calls().len(), 1);
         // The next process finds the mark: it may have been sent, so it is in doubt and not sent again.
         let sent = SentLog::open(bench.dir.path(), "2026-02-10").unwrap();
         let seen = bench.events.clone();
-        let third = Gateway::new(bench.port.clone(), sent, Rc::new(move |event| seen.borrow_mut().push(event)));
+        let third = Gateway::new(
+            bench.port.clone(),
+            sent,
+            Box::new(|| true),
+            Rc::new(move |event| seen.borrow_mut().push(event)),
+        );
         third.resume(place());
         bench.settle().await;
         assert_eq!(bench.calls().len(), 1);

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use chrono::NaiveDate;
 use scalper_decide::decision_core::Core;
 use scalper_decide::domain::broker::{BrokerEvent, BrokerRead, OrderCall};
-use scalper_decide::domain::{ClientOrderId, Command, Event, Instant, Stamp, Universe};
+use scalper_decide::domain::{ClientOrderId, Command, Event, Instant, Stamp};
 use scalper_decide::journal::JournalEntry;
 use scalper_decide::pipeline::Halt;
 
@@ -69,16 +69,6 @@ pub enum RecoverError {
     },
 }
 
-/// Key of a call, for finding its answer.
-fn call_of(command: &Command) -> (ClientOrderId, OrderCall) {
-    let call = match command {
-        Command::Place(_) => OrderCall::Place,
-        Command::Modify { version, .. } => OrderCall::Modify { version: *version },
-        Command::Cancel { .. } => OrderCall::Cancel,
-    };
-    (command.order_id(), call)
-}
-
 /// The read an event answers.
 const fn read_of(said: &BrokerEvent) -> Option<BrokerRead> {
     match said {
@@ -89,11 +79,6 @@ const fn read_of(said: &BrokerEvent) -> Option<BrokerRead> {
         BrokerEvent::ReadFailed { read, .. } => Some(*read),
         _ => None,
     }
-}
-
-fn outgoing(universe: &Universe, command: Command) -> Outgoing {
-    let instrument = universe.get(command.instrument());
-    Outgoing { command, segment: instrument.segment, security_id: instrument.security_id }
 }
 
 /// Takes the journal of `day` through `core`. Events come from a thread of their own, so that reading and deciding
@@ -149,8 +134,8 @@ pub async fn replay<C: Core>(
             let commands: Vec<Command> = core.take_commands().map(|(_, command)| command).collect();
             for command in commands {
                 number += 1;
-                numbers.insert(call_of(&command), number);
-                unanswered.insert(number, outgoing(core.universe(), command));
+                numbers.insert((command.order_id(), OrderCall::of(&command)), number);
+                unanswered.insert(number, Outgoing::to(core.universe(), command));
                 if matches!(command, Command::Place(_)) {
                     found.placed.push(command);
                 }

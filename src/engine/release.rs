@@ -78,11 +78,7 @@ impl Release {
 }
 
 fn not_sent(sink: &EventSink, outgoing: &Outgoing, why: &str) {
-    let call = match outgoing.command {
-        Command::Place(_) => OrderCall::Place,
-        Command::Modify { version, .. } => OrderCall::Modify { version },
-        Command::Cancel { .. } => OrderCall::Cancel,
-    };
+    let call = OrderCall::of(&outgoing.command);
     let answer = Answer::NotSent { why: why.to_owned() };
     sink(BrokerEvent::Answered { id: outgoing.command.order_id(), call, answer });
 }

@@ -40,25 +40,12 @@ pub enum Stopped {
     Halted(Halt),
     /// The journal takes nothing more.
     Journal(JournalHalt),
-    /// The market is over and will not come back (a tape's end).
-    MarketOver,
+    /// The trading day is over and settled.
+    DayOver,
 }
 
 /// Told the books and the universe at every look.
 pub type OnLook = Box<dyn FnMut(&Books, &Universe)>;
-
-/// Where commands go.
-pub enum Execution {
-    /// To a broker, once durable.
-    Broker {
-        /// The queues before the gateway.
-        release: Release,
-        /// Reads of its books.
-        reader: Reader,
-        /// Learns the broker's numbers from what passes by.
-        gateway: Gateway,
-    },
-}
 
 /// Everything the loop works with.
 pub struct Runtime<C> {
@@ -72,8 +59,12 @@ pub struct Runtime<C> {
     pub journal: JournalWriter,
     /// Its projections.
     pub projector: Projector,
-    /// Where commands go.
-    pub execution: Execution,
+    /// Holds commands back until they are durable.
+    pub release: Release,
+    /// Sends them, and learns the broker's numbers from what passes by.
+    pub gateway: Gateway,
+    /// Reads the broker's books.
+    pub reader: Reader,
     /// When sessions open and close.
     pub schedule: Schedule,
     /// Requests of people.
@@ -147,9 +138,10 @@ impl<C: Core> Runtime<C> {
         tokio::select! {
             biased;
             ask = self.asks.recv() => Woken::Ask(ask),
+            // Before the inputs: a market that never pauses must not keep the journal from being flushed.
+            _ = look.tick() => Woken::Look,
             input = self.lanes.next() => Woken::Input(input),
             () = sleep_until(&clock, due) => Woken::Due,
-            _ = look.tick() => Woken::Look,
         }
     }
 
@@ -172,8 +164,7 @@ impl<C: Core> Runtime<C> {
             }
             Input::Event { event, .. } => {
                 if let Event::Broker(said) = &*event {
-                    let Execution::Broker { gateway, .. } = &self.execution;
-                    gateway.observe(said);
+                    self.gateway.observe(said);
                     self.publisher.heard(at, said);
                 }
                 self.event(at, &event).await
@@ -212,7 +203,7 @@ impl<C: Core> Runtime<C> {
             for Due { at, event } in self.schedule.take(at) {
                 self.event(at, &event).await?;
             }
-            return Ok(());
+            return if self.schedule.is_over() { Err(Stopped::DayOver) } else { Ok(()) };
         }
         self.event(at, &Event::Timer).await
     }
@@ -240,21 +231,16 @@ impl<C: Core> Runtime<C> {
         self.projector.note(stamp, event, &entries);
         self.notes.take(&entries);
         self.publisher.noted(&entries);
-        let Execution::Broker { release, reader, .. } = &mut self.execution;
         let commands: Vec<Command> = self.core.take_commands().map(|(_, command)| command).collect();
         if !commands.is_empty() {
             let universe = self.core.universe();
-            let batch = commands.into_iter().map(|command| {
-                let instrument = universe.get(command.instrument());
-                Outgoing { command, segment: instrument.segment, security_id: instrument.security_id }
-            });
-            let batch: Vec<Outgoing> = batch.collect();
+            let batch = commands.into_iter().map(|command| Outgoing::to(universe, command)).collect();
             self.journal.project(self.projector.take());
             let receipt = self.journal.commit().map_err(Stopped::Journal)?;
-            release.push(&receipt, batch);
+            self.release.push(&receipt, batch);
         }
         for read in self.core.take_reads() {
-            reader.start(read);
+            self.reader.start(read);
         }
         Ok(())
     }

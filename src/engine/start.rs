@@ -13,7 +13,7 @@ use scalper_decide::decision_core::Core as _;
 use scalper_decide::direct::CoreTables;
 use scalper_decide::domain::broker::{BrokerEvent, BrokerRead};
 use scalper_decide::domain::{
-    Age, Event, IndexPrice, Instant, Instrument, InstrumentId, InstrumentKind, OrderState, SessionHours, Underlying,
+    Age, Command, Event, IndexPrice, Instant, Instrument, InstrumentId, InstrumentKind, SessionHours, Underlying,
     Universe,
 };
 use scalper_decide::journal::JournalEntry;
@@ -22,7 +22,7 @@ use scalper_decide::reconciler::ReconcilerParams;
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-use super::gateway::{EventSink, Gateway};
+use super::gateway::{EventSink, Gateway, Outgoing};
 use super::handle::{Ask, EngineHandle};
 use super::inbox::Inbox;
 use super::notes::Notes;
@@ -30,7 +30,7 @@ use super::publish::{Evidence, Publisher};
 use super::reader::Reader;
 use super::recover::{self, RecoverError, Recovered};
 use super::release::Release;
-use super::runtime::{Execution, OnLook, Runtime, Stopped};
+use super::runtime::{OnLook, Runtime, Stopped};
 use super::schedule::Schedule;
 use super::sent_log::SentLog;
 use super::sockets::{self, SharedEvidence, SocketPlan, Sockets};
@@ -46,7 +46,7 @@ use crate::config::Effective;
 use crate::journal::run::{self, NewRun, RunState};
 use crate::journal::writer::{JournalHalt, JournalWriter};
 use crate::store::error::StoreError;
-use crate::store::lease::{Lease, LeaseRequest};
+use crate::store::lease::{Lease, LeaseRequest, Moment};
 use crate::store::place::StoreUrl;
 use crate::store::projection::Projector;
 use crate::store::{Owner, Store, StoreOptions};
@@ -82,8 +82,6 @@ pub struct Plan {
     pub sockets: SocketPlan,
     /// How long the reconciler waits for what.
     pub reconciler: ReconcilerParams,
-    /// Whether a tick may be replaced by a newer one before it is taken in.
-    pub conflate: bool,
 }
 
 /// Why a run did not start.
@@ -131,8 +129,7 @@ pub struct Started {
     lease: Lease,
     run: Uuid,
     clock: SessionClock,
-    /// The deciders, for the supervisor.
-    pub watched: Vec<Watched>,
+    watched: Vec<Watched>,
     /// What the start went through, in words.
     pub summary: String,
 }
@@ -187,26 +184,34 @@ pub async fn start(
     let (run, journal) = store.begin_run(manifest).await?;
     let run = run.manifest.id;
 
-    let lanes = Lanes::new(LaneLimits { conflate: plan.conflate, ticks: 65_536, events: 4_096 });
+    let lanes = Lanes::new(LaneLimits { ticks: 65_536, events: 4_096, conflate: true });
     let inbox = Inbox::new(lanes.clone(), clock.clone());
     let sink: EventSink = {
         let inbox = inbox.clone();
         Rc::new(move |said| inbox.broker(said))
     };
     let sent = SentLog::open(store.dir(), &day.to_string()).map_err(StartError::SentLog)?;
-    let gateway = Gateway::new(plan.orders.clone(), sent, Rc::clone(&sink));
+    let fence = {
+        let lease = lease.clone();
+        Box::new(move || lease.is_mine(Moment::now()))
+    };
+    let gateway = Gateway::new(plan.orders.clone(), sent, fence, Rc::clone(&sink));
     let mut release = Release::start(&gateway, &sink);
     recovered.placed.iter().for_each(|command| release.note(command));
 
-    let mut opening = Opening { core, projector, journal, notes, reads: BTreeSet::new() };
+    let mut opening = Opening { core, projector, journal, notes, reads: BTreeSet::new(), commands: Vec::new() };
     let indices = config.params.indices.clone();
     let bars = opening.bring_up(&plan, &hours, &recovered).await?;
-    let Opening { core, projector, journal, notes, .. } = opening;
+    let Opening { core, mut projector, mut journal, notes, commands, .. } = opening;
 
     let evidence: SharedEvidence = Rc::new(RefCell::new(Evidence::default()));
     let sockets = sockets::start(plan.sockets.clone(), clock, core.universe(), &hours, &inbox, &evidence);
     follow_session(clock, &hours, sockets.data_expected.clone());
     recovered.resume(&gateway, &sink);
+    // What the gap called for: exits that fell due, orders whose time ran out.
+    journal.project(projector.take());
+    let receipt = journal.commit()?;
+    release.push(&receipt, commands);
 
     let expiring = expiring(core.universe(), day);
     let mut publisher =
@@ -227,7 +232,9 @@ pub async fn start(
         clock: clock.clone(),
         journal,
         projector,
-        execution: Execution::Broker { release, reader, gateway },
+        release,
+        gateway,
+        reader,
         schedule: Schedule::of_day(hours, expiring),
         asks,
         publisher,
@@ -245,6 +252,8 @@ struct Opening {
     journal: JournalWriter,
     notes: Notes,
     reads: BTreeSet<BrokerRead>,
+    /// Decided while the gap was filled; sent once the sockets are there.
+    commands: Vec<Outgoing>,
 }
 
 impl Opening {
@@ -321,6 +330,7 @@ impl Opening {
         let seen = recovered.last_tick.unwrap_or(recovered.last.at);
         missed.retain(|(_, bar)| bar.start > seen);
         let read = self.bars(&missed).await?;
+        self.give_reads_back(plan.clock.now()).await?;
         self.flush();
         Ok(read)
     }
@@ -391,13 +401,14 @@ impl Opening {
         Ok(())
     }
 
-    /// One event. Nothing can be ordered before the session lives: commands here would be a bug.
+    /// One event; what it leads to is kept for when it can be sent.
     async fn event(&mut self, at: Instant, event: Event) -> Result<(), StartError> {
         let outcome = self.core.handle(at, &event).await;
         let stamp = self.core.ledger().last_stamp();
         self.journal.append(stamp, &event)?;
         outcome.map_err(StartError::Halted)?;
-        assert!(!self.core.has_commands(), "nothing is ordered before the session lives");
+        let commands: Vec<Command> = self.core.take_commands().map(|(_, command)| command).collect();
+        self.commands.extend(commands.into_iter().map(|command| Outgoing::to(self.core.universe(), command)));
         self.reads.extend(self.core.take_reads());
         if self.core.has_journal() || !matches!(event, Event::Tick(_) | Event::Timer) {
             let entries: Vec<JournalEntry> = self.core.take_journal().collect();
@@ -468,7 +479,8 @@ fn subscriptions(sockets: Sockets, indices: Vec<Underlying>, day: NaiveDate, evi
         let sockets = &sockets;
         let levels: BTreeMap<Underlying, IndexPrice> =
             evidence.borrow().levels.iter().map(|(u, (paise, _))| (*u, IndexPrice::from_paise(*paise))).collect();
-        let working = books.orders.orders().filter(|(order, _)| !is_over(&order.state)).map(|(o, _)| o.spec.instrument);
+        let working =
+            books.orders.orders().filter(|(order, _)| !order.state.is_terminal()).map(|(o, _)| o.spec.instrument);
         let pinned: BTreeSet<InstrumentId> = books.risk.held().chain(working).collect();
         let set = watch.wanted(universe, day, &levels, &indices, &pinned);
         let wanted = sockets::wanted(universe, set.iter());
@@ -483,11 +495,12 @@ fn subscriptions(sockets: Sockets, indices: Vec<Underlying>, day: NaiveDate, evi
     })
 }
 
-const fn is_over(state: &OrderState) -> bool {
-    state.is_terminal()
-}
-
 impl Started {
+    /// The deciders, once, for the supervisor.
+    pub fn take_watched(&mut self) -> Vec<Watched> {
+        std::mem::take(&mut self.watched)
+    }
+
     /// Runs until something ends it, then ends the run in order.
     pub async fn run(self) -> Stopped {
         let Started { runtime, status, store, run, clock, lease, .. } = self;
@@ -499,7 +512,7 @@ impl Started {
             tracing::error!(target: "journal", error = %e, "the last events are not durable");
         }
         let state =
-            if matches!(stopped, Stopped::Asked | Stopped::MarketOver) { RunState::Ended } else { RunState::Running };
+            if matches!(stopped, Stopped::Asked | Stopped::DayOver) { RunState::Ended } else { RunState::Running };
         if let Err(e) = store.end_run(run, state, clock.now()).await {
             tracing::error!(target: "journal", error = %e, "the end of the run could not be noted");
         }

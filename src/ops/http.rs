@@ -18,7 +18,7 @@ use crate::clock::SessionClock;
 use crate::engine::handle::EngineHandle;
 use crate::engine::status::Status;
 
-/// Silence of the feed after which `/healthz` says 503, while a session is open.
+/// Silence of the feed, in session time, after which `/healthz` says 503.
 const FEED_SILENCE: Age = Age::from_secs(10);
 
 /// What the routes need.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::command::Command;
 use super::event::VenueRefusal;
 use super::ids::{ClientOrderId, TradeId};
 use super::instrument::Segment;
@@ -182,6 +183,17 @@ pub enum OrderCall {
     },
     /// DELETE.
     Cancel,
+}
+
+impl OrderCall {
+    /// The call that carries a command out.
+    pub const fn of(command: &Command) -> OrderCall {
+        match command {
+            Command::Place(_) => OrderCall::Place,
+            Command::Modify { version, .. } => OrderCall::Modify { version: *version },
+            Command::Cancel { .. } => OrderCall::Cancel,
+        }
+    }
 }
 
 /// What became of one call, classified once at the edge (P1, L3). There is no fourth outcome.
