@@ -1,13 +1,15 @@
 //! The simulated world of `scalper run` in sim mode: Dhan's look-alike on a thread of its own, reached over real
 //! loopback sockets like the broker itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use chrono::NaiveDate;
 use scalper_decide::domain::{Age, Instant, Underlying};
 use secrecy::SecretString;
+use serde::Deserialize;
 use tokio::sync::oneshot;
 
 use crate::clock::SessionClock;
@@ -17,6 +19,8 @@ use crate::simulator::server::{Addresses, Pace, SimServer, SimServerConfig, SimS
 
 /// Sessions before the first day that the market keeps as history.
 const HISTORY: usize = 6;
+/// Longest wait for a simulator's clock.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Which market is simulated.
 #[derive(Debug, Clone)]
@@ -39,16 +43,74 @@ pub enum SimMarket {
     },
 }
 
-/// A running simulated world. Dropping it ends it.
-pub struct SimWorld {
-    /// Where everything is.
-    pub addresses: Addresses,
+/// How a simulator is reached.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SimAccess {
+    /// REST, version included.
+    pub rest: String,
+    /// Market feed.
+    pub feed: String,
+    /// Order updates.
+    pub order_updates: String,
     /// The account.
     pub client_id: String,
     /// Its token, of use in this simulator only.
     pub token: SecretString,
-    /// Session time.
-    pub clock: SessionClock,
+    /// Session time, for a simulator in this process.
+    #[serde(skip)]
+    clock: Option<SessionClock>,
+}
+
+impl SimAccess {
+    /// Reads what `scalper sim --json` printed.
+    ///
+    /// # Errors
+    /// The file does not hold it.
+    pub fn from_file(path: &Path) -> Result<SimAccess, SimWorldError> {
+        let wrong = |why: String| SimWorldError::File { path: path.to_owned(), why };
+        let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
+        serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))
+    }
+
+    /// Session time of the simulator: it owns the clock of its market (design 13).
+    ///
+    /// # Errors
+    /// It does not answer, or its clock does not run by itself.
+    pub async fn clock(&self) -> Result<SessionClock, SimWorldError> {
+        if let Some(clock) = &self.clock {
+            return Ok(clock.clone());
+        }
+        let url = self.rest.trim_end_matches("/v2").to_owned() + "/sim/clock";
+        let silent = |e: reqwest::Error| SimWorldError::NoClock { url: url.clone(), why: e.without_url().to_string() };
+        let asked = std::time::Instant::now();
+        let answer = async {
+            // A second one in one process keeps the first.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+            http.get(&url).send().await?.error_for_status()?.json::<Clock>().await
+        };
+        let answer = answer.await.map_err(silent)?;
+        if answer.speed < 1.0 {
+            let why = "its clock follows its clients (--speed max); give it a speed".to_owned();
+            return Err(SimWorldError::NoClock { url, why });
+        }
+        // The answer is half a round trip old.
+        let late = Age::from_nanos((asked.elapsed().as_secs_f64() / 2.0 * answer.speed * 1e9) as i64);
+        Ok(SessionClock::scaled(Instant::from_nanos(answer.now_ns) + late, answer.speed))
+    }
+}
+
+/// What `/sim/clock` says.
+#[derive(Deserialize)]
+struct Clock {
+    now_ns: i64,
+    speed: f64,
+}
+
+/// A running simulated world. Dropping it ends it.
+pub struct SimWorld {
+    /// How it is reached.
+    pub access: SimAccess,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -62,6 +124,22 @@ pub enum SimWorldError {
     /// The servers do not start.
     #[error(transparent)]
     Server(#[from] SimServerError),
+    /// The file that should say where the simulator is.
+    #[error("{}: not what `scalper sim --json` prints: {why}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The simulator's session time cannot be followed.
+    #[error("{url}: {why}")]
+    NoClock {
+        /// What was asked.
+        url: String,
+        /// What went wrong.
+        why: String,
+    },
     /// The thread died.
     #[error("the simulator's thread died; see the log")]
     Died,
@@ -78,13 +156,6 @@ fn market(which: &SimMarket, tables: &Tables) -> Result<Box<dyn Market>, MarketE
             Box::new(RecordedMarket::open(dir, *from, HISTORY, &tables.calendar, &tables.contracts)?)
         }
     })
-}
-
-struct Up {
-    addresses: Addresses,
-    client_id: String,
-    token: SecretString,
-    clock: SessionClock,
 }
 
 impl SimWorld {
@@ -120,8 +191,8 @@ impl SimWorld {
             });
         });
         let thread = thread.map_err(|_| SimWorldError::Died)?;
-        let Up { addresses, client_id, token, clock } = came_up.recv().map_err(|_| SimWorldError::Died)??;
-        Ok(SimWorld { addresses, client_id, token, clock, stop: Some(stop), thread: Some(thread) })
+        let access = came_up.recv().map_err(|_| SimWorldError::Died)??;
+        Ok(SimWorld { access, stop: Some(stop), thread: Some(thread) })
     }
 }
 
@@ -130,17 +201,14 @@ async fn bring_up(
     tables: Tables,
     start_at: Option<Instant>,
     speed: f64,
-) -> Result<(Up, SimServer), SimWorldError> {
+) -> Result<(SimAccess, SimServer), SimWorldError> {
     let market = market(which, &tables)?;
     let config = SimServerConfig { pace: Pace::Scaled(speed), start_at, ..SimServerConfig::default() };
     let server = SimServer::start(market, tables.charges.clone(), config).await?;
-    let up = Up {
-        addresses: server.addresses.clone(),
-        client_id: server.client_id.clone(),
-        token: server.token.clone(),
-        clock: server.clock.clone(),
-    };
-    Ok((up, server))
+    let Addresses { rest, feed, order_updates, .. } = server.addresses.clone();
+    let (client_id, token) = (server.client_id.clone(), server.token.clone());
+    let clock = Some(server.clock.clone());
+    Ok((SimAccess { rest, feed, order_updates, client_id, token, clock }, server))
 }
 
 impl Drop for SimWorld {
