@@ -136,6 +136,12 @@ pub enum Operate {
         /// `10:42`, `10:42:13`, a client order id or a position number.
         what: String,
     },
+    /// Read the settings again: what is safe to change applies, the rest is refused with the reason.
+    Reload {
+        /// Where it is.
+        #[command(flatten)]
+        at: Where,
+    },
     /// End the engine in order; stops stay at the broker.
     Stop {
         /// Where it is.
@@ -200,6 +206,7 @@ pub fn run(verb: &Operate) -> anyhow::Result<Code> {
         Operate::ResetBreaker { at } => (at, operate(OperatorCommand::ResetBreaker)),
         Operate::Acknowledge { at } => (at, operate(OperatorCommand::Acknowledge)),
         Operate::Explain { at, what } => (at, Job::Ask(Request::Explain { what: what.clone() })),
+        Operate::Reload { at } => (at, Job::Ask(Request::Reload)),
         Operate::Stop { at } => (at, Job::Ask(Request::Stop)),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;

@@ -2,6 +2,7 @@
 
 pub mod gateway;
 pub mod handle;
+pub mod held_quotes;
 pub mod inbox;
 pub mod notes;
 pub mod publish;

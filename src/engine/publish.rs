@@ -11,6 +11,7 @@ use scalper_decide::domain::{
     Instant, InstrumentId, Money, Order, OrderState, OrderType, PositionId, PositionPhase, Qty, Underlying, Universe,
 };
 use scalper_decide::journal::JournalEntry;
+use scalper_decide::params::change::{ConfigChange, Effect};
 use scalper_decide::risk_manager::GuardedPosition;
 
 use super::handle::Outcome;
@@ -52,6 +53,7 @@ pub struct Publisher {
     started_at: Instant,
     alarms: VecDeque<Alarm>,
     answered: Option<OperatorAnswer>,
+    changed: Vec<ConfigChange>,
     in_session: bool,
 }
 
@@ -64,8 +66,18 @@ impl Publisher {
         indices: Vec<Underlying>,
         started_at: Instant,
     ) -> Publisher {
-        let (alarms, answered) = (VecDeque::new(), None);
-        Publisher { mode, version, config_hash, indices, day: None, started_at, alarms, answered, in_session: false }
+        Publisher {
+            mode,
+            version,
+            config_hash,
+            indices,
+            day: None,
+            started_at,
+            alarms: VecDeque::new(),
+            answered: None,
+            changed: Vec::new(),
+            in_session: false,
+        }
     }
 
     /// A session opened or closed.
@@ -95,6 +107,7 @@ impl Publisher {
                     self.alarm(stamp.at, "finding", text);
                 }
                 JournalEntry::Operated { answer, .. } => self.answered = Some(*answer),
+                JournalEntry::Configured { changes, .. } => self.changed.clone_from(changes),
                 _ => {}
             }
         }
@@ -121,6 +134,24 @@ impl Publisher {
             Some(OperatorAnswer::Done { changed: false }) => Outcome::Done { text: "it was so already".to_owned() },
             Some(OperatorAnswer::Refused { refusal }) => Outcome::refused("REFUSED", refusal.to_string()),
             None => Outcome::refused("NO_ANSWER", "the core did not answer; see the log"),
+        }
+    }
+
+    /// What became of the settings just handed in, key by key.
+    pub fn configured(&mut self, hash: String) -> Outcome {
+        let changes = std::mem::take(&mut self.changed);
+        if changes.is_empty() {
+            return Outcome::Done { text: "no setting differs from the one in force".to_owned() };
+        }
+        let lines: Vec<String> = changes.iter().map(ToString::to_string).collect();
+        let text = lines.join("\n");
+        if changes.iter().all(|change| change.effect == Effect::AppliesNow) {
+            self.config_hash = hash;
+        }
+        if changes.iter().any(|change| change.effect == Effect::Refused) {
+            Outcome::refused("PARTLY", text)
+        } else {
+            Outcome::Done { text }
         }
     }
 

@@ -11,7 +11,7 @@ use scalper_decide::pipeline::Halt;
 use tokio::sync::{mpsc, watch};
 
 use super::gateway::{Gateway, Outgoing};
-use super::handle::{Ask, Outcome};
+use super::handle::{Ask, NewSettings, Outcome};
 use super::notes::Notes;
 use super::publish::Publisher;
 use super::reader::Reader;
@@ -157,7 +157,7 @@ impl<C: Core> Runtime<C> {
         match input {
             Input::Tick(tick) => {
                 self.core.handle_tick(at, &tick).await;
-                self.settle_level(&tick);
+                self.settle_level(&tick).await;
                 let stamp = self.core.ledger().last_stamp();
                 self.journal.append_tick(stamp, &tick).map_err(Stopped::Journal)?;
                 self.after(&Event::Tick(tick))
@@ -172,11 +172,11 @@ impl<C: Core> Runtime<C> {
         }
     }
 
-    /// Index ticks near the close make the settlement value.
-    fn settle_level(&mut self, tick: &scalper_decide::domain::Tick) {
+    /// Believed index ticks near the close make the settlement value.
+    async fn settle_level(&mut self, tick: &scalper_decide::domain::Tick) {
         let instrument = self.core.universe().get(tick.instrument);
         if let InstrumentKind::Index { underlying } = instrument.kind
-            && tick.flags.is_decidable()
+            && self.core.holds(tick).await
         {
             self.schedule.level(underlying, tick.exchange_at, tick.ltp_paise);
         }
@@ -284,6 +284,14 @@ impl<C: Core> Runtime<C> {
             }
             Ask::Explain { what, answer } => {
                 let _ = answer.send(self.notes.explain(&what));
+            }
+            Ask::Configure { settings, actor, answer } => {
+                let at = self.clock.now();
+                self.catch_up(at).await?;
+                tracing::info!(target: "control", actor, hash = settings.hash, "settings read again");
+                let NewSettings { params, hash } = *settings;
+                self.event(at, &Event::Configured { params: Box::new(params), reconciler: None }).await?;
+                let _ = answer.send(self.publisher.configured(hash));
             }
             Ask::Arm { answer, .. } => {
                 let text = "only an engine in live mode is armed; this one trades no real money";

@@ -67,7 +67,7 @@ fn known(universe: &Universe) -> HashMap<(Segment, u32), Known> {
 }
 
 /// Whether a tick received at `at` belongs to the session.
-fn flags(hours: &SessionHours, at: Instant) -> TickFlags {
+pub(super) fn flags(hours: &SessionHours, at: Instant) -> TickFlags {
     let inside = at.ist_date() == hours.day && hours.is_open(at.ist_time());
     if inside { TickFlags::NONE } else { TickFlags::OUT_OF_SESSION }
 }

@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use super::gateway::{EventSink, Gateway, Outgoing};
 use super::handle::{Ask, EngineHandle};
+use super::held_quotes::HeldQuotes;
 use super::inbox::Inbox;
 use super::notes::Notes;
 use super::publish::{Evidence, Publisher};
@@ -217,7 +218,12 @@ pub async fn start(
     let mut publisher =
         Publisher::new(*mode, crate::backtest::run::CODE_VERSION.to_owned(), config.hash.clone(), indices.clone(), now);
     publisher.session(Some(day));
-    let on_look = subscriptions(sockets, indices, day, Rc::clone(&evidence));
+    let mut subscribe = subscriptions(sockets, indices, day, Rc::clone(&evidence));
+    let mut quotes = HeldQuotes::new(plan.market.clone(), inbox.clone(), clock.clone(), hours.clone());
+    let on_look: OnLook = Box::new(move |books, universe| {
+        subscribe(books, universe);
+        quotes.look(books, universe);
+    });
     let reader = Reader::new(plan.books.clone(), inbox, clock.clone());
     let summary = format!(
         "{} {day}: {} events replayed, {} commands without an answer, {bars} bars of warm-up, {} instruments",

@@ -16,7 +16,7 @@ use crate::domain::broker::{BrokerEvent, BrokerRead};
 use crate::domain::operator::{OperatorAnswer, OperatorCommand};
 use crate::domain::order::IllegalTransition;
 use crate::domain::{
-    Age, ChargeBook, ClientOrderId, Command, Event, IndexPrice, Instant, InstrumentId, InstrumentKind, OrderEvent,
+    ChargeBook, ClientOrderId, Command, Event, IndexPrice, Instant, InstrumentId, InstrumentKind, OrderEvent,
     PositionId, Qty, SessionCalendar, Stamp, Tick, Underlying, Universe,
 };
 use crate::entry_guard::{EntryGuard, EntryRefusal, Guarded};
@@ -127,11 +127,6 @@ impl Direct {
     /// What the engine is doing, as far as changes of settings are concerned.
     pub fn circumstances(&self) -> Circumstances {
         self.reload.circumstances(self.orders.is_flat())
-    }
-
-    /// Contracts held whose last quote is older than `limit`, or missing: somebody should ask for one (F-42).
-    pub fn stale_held(&self, now: Instant, limit: Age) -> Vec<InstrumentId> {
-        self.market.stale(now, limit, self.risk.held())
     }
 
     fn apply_but_signals(&mut self, settings: &NewSettings) {

@@ -1,5 +1,6 @@
 //! `scalper run`: the daemon. What it is connected to is made here, one file per mode; how it lives is [`serve`].
 
+mod reload;
 mod serve;
 mod sim;
 

@@ -5,10 +5,13 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use secrecy::ExposeSecret as _;
 
-use super::RunArgs;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{RunArgs, reload};
 use crate::actors::last_words::{Ending, LastWords};
 use crate::actors::supervisor::{self, Finding, Supervisor};
 use crate::cli::exit::Code;
+use crate::engine::handle::Outcome;
 use crate::engine::runtime::Stopped;
 use crate::engine::start::{self, Plan};
 use crate::ops::api_token::ApiToken;
@@ -21,6 +24,7 @@ use crate::ops::screen;
 pub(super) async fn serve(args: &RunArgs, plan: Plan) -> anyhow::Result<Code> {
     let clock = plan.clock.clone();
     let (handle, status, asks) = start::handle(&plan);
+    let handle = handle.reading(reload::reader(args, &plan));
     let control = ControlServer::bind(&args.data_dir.join(SOCKET)).await?;
     let mut started = start::start(plan, status, asks).await?;
     tokio::spawn(control.serve(handle.clone()));
@@ -41,6 +45,17 @@ pub(super) async fn serve(args: &RunArgs, plan: Plan) -> anyhow::Result<Code> {
     actix_rt::spawn(async move {
         stop_signal().await;
         stopping.stop("signal").await;
+    });
+    let reloading = handle.clone();
+    actix_rt::spawn(async move {
+        if let Ok(mut hup) = signal(SignalKind::hangup()) {
+            while hup.recv().await.is_some() {
+                match reloading.reload("SIGHUP").await {
+                    Outcome::Done { text } => tracing::info!(target: "control", text, "settings read again"),
+                    Outcome::Refused { text, .. } => tracing::error!(target: "control", text, "settings refused"),
+                }
+            }
+        }
     });
     let words = LastWords::new(|_, _| {
         // Nothing is left to flush: what a command rests on was durable before the command left, the rest is ticks.
@@ -69,7 +84,7 @@ pub(super) async fn serve(args: &RunArgs, plan: Plan) -> anyhow::Result<Code> {
 }
 
 async fn stop_signal() {
-    let mut term = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+    let mut term = match signal(SignalKind::terminate()) {
         Ok(term) => term,
         Err(e) => {
             tracing::warn!(error = %e, "SIGTERM is not heard");

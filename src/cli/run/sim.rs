@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use scalper_decide::domain::{Age, Instrument};
+use scalper_decide::params::StrategyParams;
 use scalper_decide::reconciler::ReconcilerParams;
 use secrecy::ExposeSecret as _;
 use tokio::sync::watch;
@@ -76,9 +77,7 @@ pub(super) async fn plan(
 ) -> anyhow::Result<Plan> {
     let access = world.access();
     let clock = access.clock().await?;
-    // Answers take wall time, sessions run faster: silence must not look like doubt.
-    let answer_timeout = &mut config.params.orders.answer_timeout;
-    *answer_timeout = (*answer_timeout).max(Age::from_nanos((PATIENCE_SECS * clock.speed() * 1e9) as i64));
+    be_patient(&mut config.params, clock.speed());
     let credentials =
         Credentials { client_id: access.client_id.clone(), token: access.token.expose_secret().to_owned().into() };
     let client =
@@ -103,6 +102,12 @@ pub(super) async fn plan(
         market: Arc::new(client),
         sockets,
     })
+}
+
+/// Answers take wall time, sessions run faster: silence must not look like doubt.
+pub(super) fn be_patient(params: &mut StrategyParams, speed: f64) {
+    let answer_timeout = &mut params.orders.answer_timeout;
+    *answer_timeout = (*answer_timeout).max(Age::from_nanos((PATIENCE_SECS * speed * 1e9) as i64));
 }
 
 /// A simulated world ends with its process, so what an earlier one left is put aside: its positions exist nowhere any

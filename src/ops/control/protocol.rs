@@ -35,6 +35,8 @@ pub enum Request {
         /// The typed phrase.
         phrase: String,
     },
+    /// Read the settings again and take over what is safe to change.
+    Reload,
     /// End the process in order.
     Stop,
 }
