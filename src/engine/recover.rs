@@ -133,6 +133,9 @@ pub async fn replay<C: Core>(
                 projector.note(stamp, &event, &entries);
                 noted(&entries);
             }
+            if projector.wants_look(stamp) {
+                projector.look(stamp, &core.books().await);
+            }
         }
     }
     reading.join().expect("the reading thread does not panic")?;

@@ -152,6 +152,7 @@ pub async fn start(
     asks: mpsc::Receiver<Ask>,
 ) -> Result<Started, StartError> {
     let Plan { mode, config, clock, .. } = &plan;
+    let mut steps = Steps::begin();
     let now = clock.now();
     let day = now.ist_date();
     let hours = config.tables.calendar.hours(day).map_err(|e| StartError::Calendar(e.to_string()))?;
@@ -169,6 +170,7 @@ pub async fn start(
     let store = Store::open(&options).await?;
     let lease = store.take_lease(LeaseRequest::engine(store.dir(), LEASE)).await?;
 
+    steps.done("store and lease");
     let tables = CoreTables {
         calendar: Arc::new(config.tables.calendar.clone()),
         charges: Arc::new(config.tables.charges.clone()),
@@ -178,6 +180,7 @@ pub async fn start(
     let mut notes = Notes::default();
     let recovered = recover::replay(store.url(), day, &mut core, &mut projector, |entries| notes.take(entries)).await?;
 
+    steps.done("replay");
     let manifest = NewRun {
         id: Uuid::now_v7(),
         mode: run_mode,
@@ -210,6 +213,7 @@ pub async fn start(
     let mut opening = Opening { core, projector, journal, notes, reads: BTreeSet::new(), commands: Vec::new() };
     let indices = config.params.indices.clone();
     let bars = opening.bring_up(&plan, &hours, &recovered).await?;
+    steps.done("bars and timers missed");
     let since = recovered.resumed_at.map_or(now - CRASH_WINDOW, |resumed| resumed.max(now - CRASH_WINDOW));
     let crashes = journal_rows::crashes_since(store.readers(), day, since).await?;
     if crashes >= CRASHES {
@@ -238,6 +242,8 @@ pub async fn start(
     let on_look = subscriptions(sockets, indices, day, Rc::clone(&evidence));
     let reader = Reader::new(plan.books.clone(), inbox, clock.clone());
     reads.into_iter().for_each(|read| reader.start(read));
+    steps.done("sockets");
+    tracing::info!(target: "engine", steps = steps.text, "started");
     let summary = format!(
         "{} {day}: {} events replayed, {} commands without an answer, {bars} bars of warm-up, {} instruments",
         mode.word(),
@@ -262,6 +268,24 @@ pub async fn start(
         on_look,
     };
     Ok(Started { runtime, status, store, lease, run, clock: clock.clone(), watched, summary })
+}
+
+/// How long each step of a start took, for the log.
+struct Steps {
+    since: std::time::Instant,
+    text: String,
+}
+
+impl Steps {
+    fn begin() -> Steps {
+        Steps { since: std::time::Instant::now(), text: String::new() }
+    }
+
+    fn done(&mut self, what: &str) {
+        let comma = if self.text.is_empty() { "" } else { ", " };
+        self.text.push_str(&format!("{comma}{what} {} ms", self.since.elapsed().as_millis()));
+        self.since = std::time::Instant::now();
+    }
 }
 
 /// A core on its way to the first live event.
@@ -438,6 +462,9 @@ impl Opening {
             let entries: Vec<JournalEntry> = self.core.take_journal().collect();
             self.projector.note(stamp, &event, &entries);
             self.notes.take(&entries);
+        }
+        if self.projector.wants_look(stamp) {
+            self.projector.look(stamp, &self.core.books().await);
         }
         Ok(())
     }

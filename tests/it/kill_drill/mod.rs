@@ -162,6 +162,12 @@ async fn live(world: &World, tally: &mut Tally, dice: &mut Dice, kills: usize) {
         }
         let died_there = daemon.kill();
         let place = place.filter(|_| died_there).unwrap_or(ANY_MOMENT);
+        println!(
+            "{:>4} {place:<24} lived {:>6} ms, ready after {:>6} ms",
+            tally.kills() + 1,
+            spawned.elapsed().as_millis(),
+            ready.map_or_else(|| "-".to_owned(), |time| time.as_millis().to_string())
+        );
         *tally.killed.entry(place).or_default() += 1;
         world.check_account().await;
     }
@@ -172,7 +178,7 @@ async fn live(world: &World, tally: &mut Tally, dice: &mut Dice, kills: usize) {
 async fn look(world: &World, daemon: &mut Daemon, tally: &mut Tally) {
     let ready = Instant::now();
     if let Some(status) = daemon.status().await
-        && status.blocks.iter().any(|block| block == "reduce_only")
+        && status.blocks.iter().any(|block| block == "reduce only")
     {
         tally.crash_loops += 1;
         assert!(status.alarms.iter().any(|alarm| alarm.key == "crash_loop"), "{:?}", status.alarms);
