@@ -5,12 +5,19 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use scalper_decide::domain::broker::{Answer, BrokerEvent, BrokerOrderId, OrderCall, OrderRow, Product};
 use scalper_decide::domain::{ClientOrderId, Command, OrderPurpose, Segment, Universe};
 
 use super::sent_log::{SentLog, WasSent};
 use crate::broker::{NewOrder, OrderChange, OrderPort};
+use crate::failpoint;
+
+/// A place where a drill lets the process die.
+const AFTER_SEND: &str = "gateway.after_send";
+/// Time in which a request leaves and its answer is, on loopback, about to come.
+const ON_THE_WAY: Duration = Duration::from_millis(1);
 
 /// Where broker events go.
 pub type EventSink = Rc<dyn Fn(BrokerEvent)>;
@@ -81,22 +88,33 @@ impl Gateway {
         self.pump(id);
     }
 
+    /// Learns of an order that an earlier process placed.
+    pub fn know(&self, command: &Command) {
+        if let Command::Place(spec) = command {
+            self.0.borrow_mut().lanes.entry(spec.id).or_default().is_entry = spec.purpose == OrderPurpose::Entry;
+        }
+    }
+
+    /// Whether an order is an entry, as far as known.
+    pub fn is_entry(&self, id: ClientOrderId) -> bool {
+        self.0.borrow().lanes.get(&id).is_some_and(|lane| lane.is_entry)
+    }
+
+    /// Whether not a byte of a call has left this machine.
+    pub fn is_unsent(&self, id: ClientOrderId, call: OrderCall) -> bool {
+        self.0.borrow().sent.was_sent(id, call) == WasSent::No
+    }
+
     /// Takes over a command that an earlier process committed and has no answer to: sent now when it provably never
     /// was, otherwise reported as unknown.
     pub fn resume(&self, outgoing: Outgoing) {
         let (id, call) = (outgoing.command.order_id(), OrderCall::of(&outgoing.command));
-        let was_sent = self.0.borrow().sent.was_sent(id, call);
-        match was_sent {
-            WasSent::No => self.submit(outgoing),
-            WasSent::Maybe => {
-                if let Command::Place(spec) = outgoing.command {
-                    let mut inner = self.0.borrow_mut();
-                    inner.lanes.entry(id).or_default().is_entry = spec.purpose == OrderPurpose::Entry;
-                }
-                let what = "the process ended before the answer came".to_owned();
-                self.report(id, call, Answer::Unknown { what });
-            }
+        if self.is_unsent(id, call) {
+            return self.submit(outgoing);
         }
+        self.know(&outgoing.command);
+        let what = "the process ended before the answer came".to_owned();
+        self.report(id, call, Answer::Unknown { what });
     }
 
     /// Learns the broker's numbers from what passes by; waiting calls of an order go out once its number is known.
@@ -179,7 +197,12 @@ impl Gateway {
         drop(inner);
         let gateway = self.clone();
         actix_rt::spawn(async move {
-            let answer = send(&*port, next, broker_id, exit).await;
+            // A place that fails is for the store's drills; here only death and waiting make sense.
+            let _ = failpoint::pass("gateway.before_send");
+            let sending = send(&*port, next, broker_id, exit);
+            let answer =
+                if failpoint::is_armed(AFTER_SEND) { with_a_death_on_the_way(sending).await } else { sending.await };
+            let _ = failpoint::pass("gateway.after_response");
             gateway.answered(id, call, answer);
         });
     }
@@ -199,6 +222,17 @@ impl Gateway {
         }
         self.report(id, call, answer);
         self.pump(id);
+    }
+}
+
+/// Passes the failpoint when the request had time to leave and nobody has heard the answer.
+async fn with_a_death_on_the_way(sending: impl Future<Output = Answer>) -> Answer {
+    let mut sending = std::pin::pin!(sending);
+    let early = tokio::time::timeout(ON_THE_WAY, &mut sending).await;
+    let _ = failpoint::pass(AFTER_SEND);
+    match early {
+        Ok(answer) => answer,
+        Err(_) => sending.await,
     }
 }
 

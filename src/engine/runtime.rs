@@ -26,7 +26,7 @@ use crate::store::projection::Projector;
 
 /// Inputs taken in before sockets and senders of the same thread get their turn.
 const BURST: usize = 256;
-/// Wall time between two looks at the books, for the status and the projections.
+/// Wall time between two looks at the books, for the status.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Timers at one instant after which the clock is stuck: real days have a handful.
 const TIMERS_AT_ONCE: u32 = 10_000;
@@ -160,7 +160,7 @@ impl<C: Core> Runtime<C> {
                 self.settle_level(&tick).await;
                 let stamp = self.core.ledger().last_stamp();
                 self.journal.append_tick(stamp, &tick).map_err(Stopped::Journal)?;
-                self.after(&Event::Tick(tick))
+                self.after(&Event::Tick(tick)).await
             }
             Input::Event { event, .. } => {
                 if let Event::Broker(said) = &*event {
@@ -217,20 +217,26 @@ impl<C: Core> Runtime<C> {
         let stamp = self.core.ledger().last_stamp();
         self.journal.append(stamp, event).map_err(Stopped::Journal)?;
         outcome.map_err(Stopped::Halted)?;
-        self.after(event)
+        self.after(event).await
     }
 
-    fn after(&mut self, event: &Event) -> Result<(), Stopped> {
+    #[inline]
+    async fn after(&mut self, event: &Event) -> Result<(), Stopped> {
+        let stamp = self.core.ledger().last_stamp();
+        let wants_look = self.projector.wants_look(stamp);
         // The projections must see what opens a day and lists its contracts, even when nobody answers to it.
         let is_quiet = !self.core.has_journal() && !self.core.has_commands() && !self.core.has_reads();
-        if is_quiet && matches!(event, Event::Tick(_) | Event::Timer) {
+        if is_quiet && !wants_look && matches!(event, Event::Tick(_) | Event::Timer) {
             return Ok(());
         }
-        let stamp = self.core.ledger().last_stamp();
         let entries: Vec<JournalEntry> = self.core.take_journal().collect();
         self.projector.note(stamp, event, &entries);
         self.notes.take(&entries);
         self.publisher.noted(&entries);
+        if wants_look {
+            let books = self.core.books().await;
+            self.projector.look(stamp, &books);
+        }
         let commands: Vec<Command> = self.core.take_commands().map(|(_, command)| command).collect();
         if !commands.is_empty() {
             let universe = self.core.universe();
@@ -245,11 +251,10 @@ impl<C: Core> Runtime<C> {
         Ok(())
     }
 
-    /// Projections of slow things, a flush of the journal when one is due, and a fresh status.
+    /// A flush of the journal when one is due, and a fresh status.
     async fn look(&mut self, status: &watch::Sender<Arc<Status>>) -> Result<(), Stopped> {
         let now = self.clock.now();
         let books = self.core.books().await;
-        self.projector.look(self.core.ledger().last_stamp(), &books);
         if self.journal.is_due(now) {
             self.journal.project(self.projector.take());
             self.journal.commit().map_err(Stopped::Journal)?;

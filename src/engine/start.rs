@@ -12,6 +12,7 @@ use chrono::NaiveDate;
 use scalper_decide::decision_core::Core as _;
 use scalper_decide::direct::CoreTables;
 use scalper_decide::domain::broker::{BrokerEvent, BrokerRead};
+use scalper_decide::domain::operator::OperatorCommand;
 use scalper_decide::domain::{
     Age, Command, Event, IndexPrice, Instant, Instrument, InstrumentId, InstrumentKind, SessionHours, Underlying,
     Universe,
@@ -50,12 +51,19 @@ use crate::store::error::StoreError;
 use crate::store::lease::{Lease, LeaseRequest, Moment};
 use crate::store::place::StoreUrl;
 use crate::store::projection::Projector;
-use crate::store::{Owner, Store, StoreOptions};
+use crate::store::{Owner, Store, StoreOptions, journal_rows};
 
 /// Before the open, when a day's session begins for the engine.
 const BEFORE_OPEN: Age = Age::from_mins(15);
+/// How long a start after a crash waits for the bars it missed, on the wall.
+const PATIENCE_FOR_BARS: Duration = Duration::from_secs(1);
 /// How long the lease lasts without renewal.
 const LEASE: Duration = Duration::from_secs(10);
+
+/// So many crashes inside the window, and a start makes no entries before a person wants them again (P4, G8).
+const CRASHES: u64 = 3;
+/// How far back crashes count, session time.
+const CRASH_WINDOW: Age = Age::from_mins(10);
 
 /// What a run is made of.
 pub struct Plan {
@@ -145,6 +153,7 @@ pub async fn start(
     asks: mpsc::Receiver<Ask>,
 ) -> Result<Started, StartError> {
     let Plan { mode, config, clock, .. } = &plan;
+    let mut steps = Steps::begin();
     let now = clock.now();
     let day = now.ist_date();
     let hours = config.tables.calendar.hours(day).map_err(|e| StartError::Calendar(e.to_string()))?;
@@ -162,6 +171,7 @@ pub async fn start(
     let store = Store::open(&options).await?;
     let lease = store.take_lease(LeaseRequest::engine(store.dir(), LEASE)).await?;
 
+    steps.done("store and lease");
     let tables = CoreTables {
         calendar: Arc::new(config.tables.calendar.clone()),
         charges: Arc::new(config.tables.charges.clone()),
@@ -171,6 +181,7 @@ pub async fn start(
     let mut notes = Notes::default();
     let recovered = recover::replay(store.url(), day, &mut core, &mut projector, |entries| notes.take(entries)).await?;
 
+    steps.done("replay");
     let manifest = NewRun {
         id: Uuid::now_v7(),
         mode: run_mode,
@@ -203,7 +214,13 @@ pub async fn start(
     let mut opening = Opening { core, projector, journal, notes, reads: BTreeSet::new(), commands: Vec::new() };
     let indices = config.params.indices.clone();
     let bars = opening.bring_up(&plan, &hours, &recovered).await?;
-    let Opening { core, mut projector, mut journal, notes, commands, .. } = opening;
+    steps.done("bars and timers missed");
+    let since = recovered.resumed_at.map_or(now - CRASH_WINDOW, |resumed| resumed.max(now - CRASH_WINDOW));
+    let crashes = journal_rows::crashes_since(store.readers(), day, since).await?;
+    if crashes >= CRASHES {
+        opening.event(clock.now(), Event::Operator(OperatorCommand::ReduceOnly)).await?;
+    }
+    let Opening { core, mut projector, mut journal, notes, reads, commands } = opening;
 
     let evidence: SharedEvidence = Rc::new(RefCell::new(Evidence::default()));
     let sockets = sockets::start(plan.sockets.clone(), clock, core.universe(), &hours, &inbox, &evidence);
@@ -224,7 +241,15 @@ pub async fn start(
         subscribe(books, universe);
         quotes.look(books, universe);
     });
+    if crashes >= CRASHES {
+        let text =
+            format!("{crashes} crashes in {} minutes: exits only until `scalper resume`", CRASH_WINDOW.secs() / 60);
+        publisher.alarm(clock.now(), "crash_loop", text);
+    }
     let reader = Reader::new(plan.books.clone(), inbox, clock.clone());
+    reads.into_iter().for_each(|read| reader.start(read));
+    steps.done("sockets");
+    tracing::info!(target: "engine", steps = steps.text, "started");
     let summary = format!(
         "{} {day}: {} events replayed, {} commands without an answer, {bars} bars of warm-up, {} instruments",
         mode.word(),
@@ -251,12 +276,31 @@ pub async fn start(
     Ok(Started { runtime, status, store, lease, run, clock: clock.clone(), watched, summary })
 }
 
+/// How long each step of a start took, for the log.
+struct Steps {
+    since: std::time::Instant,
+    text: String,
+}
+
+impl Steps {
+    fn begin() -> Steps {
+        Steps { since: std::time::Instant::now(), text: String::new() }
+    }
+
+    fn done(&mut self, what: &str) {
+        let comma = if self.text.is_empty() { "" } else { ", " };
+        self.text.push_str(&format!("{comma}{what} {} ms", self.since.elapsed().as_millis()));
+        self.since = std::time::Instant::now();
+    }
+}
+
 /// A core on its way to the first live event.
 struct Opening {
     core: FeedHub,
     projector: Projector,
     journal: JournalWriter,
     notes: Notes,
+    /// Asked for so far; started once somebody can hear the answers.
     reads: BTreeSet<BrokerRead>,
     /// Decided while the gap was filled; sent once the sockets are there.
     commands: Vec<Outgoing>,
@@ -274,11 +318,14 @@ impl Opening {
         let configured =
             Event::Configured { params: Box::new(plan.config.params.clone()), reconciler: Some(plan.reconciler) };
         if recovered.events > 0 {
-            // What is safe to change while a day is under way changes; the rest waits or is refused, and says so.
-            self.event(now, configured).await?;
             if recovered.is_open {
-                return self.fill_gap(plan, hours, recovered).await;
+                let read = self.fill_gap(plan, hours, recovered).await?;
+                // What is safe to change while a day is under way changes; the rest waits or is refused, and says so.
+                self.event(plan.clock.now(), configured).await?;
+                self.flush();
+                return Ok(read);
             }
+            self.event(now, configured).await?;
         } else {
             self.event(Instant::from_ist(hours.day, midnight()) - Age::from_mins(60 * 24 * 30), configured).await?;
         }
@@ -306,38 +353,39 @@ impl Opening {
         }
         let today = self.history(plan, &indices, std::slice::from_ref(hours), now).await?;
         read += self.bars(&today).await?;
-        self.give_reads_back(plan.clock.now()).await?;
+        self.timers_until(plan.clock.now()).await?;
+        // All of it in one transaction: a start that is killed on its way leaves a day that has not begun.
         self.flush();
         Ok(read)
     }
 
-    /// Catches up with the clock, then reports every read asked for meanwhile as failed, so that it is asked for again
-    /// once somebody can answer.
-    async fn give_reads_back(&mut self, now: Instant) -> Result<(), StartError> {
-        self.timers_until(now).await?;
-        for read in std::mem::take(&mut self.reads) {
-            let what = "asked for before the start was over".to_owned();
-            self.event(now, Event::Broker(BrokerEvent::ReadFailed { read, what })).await?;
-        }
-        Ok(())
-    }
-
-    /// Bars of today that no process saw.
+    /// Goes on with a day that another process began: what was missed is read, and nothing is entered before (I34).
     async fn fill_gap(
         &mut self,
         plan: &Plan,
         hours: &SessionHours,
         recovered: &Recovered,
     ) -> Result<usize, StartError> {
+        self.event(recovered.last.at, Event::Broker(BrokerEvent::Resumed)).await?;
         let is_index = |i: &&Instrument| matches!(i.kind, InstrumentKind::Index { .. });
         let indices: Vec<Instrument> = plan.instruments.iter().filter(is_index).cloned().collect();
-        let now = plan.clock.now();
-        let mut missed = self.history(plan, &indices, std::slice::from_ref(hours), now).await?;
+        // Exits do not wait for bars: without them the indicators have a hole, with them they have none.
+        let history = self.history(plan, &indices, std::slice::from_ref(hours), plan.clock.now());
+        let mut missed = match tokio::time::timeout(PATIENCE_FOR_BARS, history).await {
+            Ok(Ok(missed)) => missed,
+            Ok(Err(e)) => {
+                tracing::warn!(target: "signal_engine", "bars of the time without a process are missing: {e}");
+                Vec::new()
+            }
+            Err(_) => {
+                tracing::warn!(target: "signal_engine", "bars of the time without a process do not come");
+                Vec::new()
+            }
+        };
         let seen = recovered.last_tick.unwrap_or(recovered.last.at);
         missed.retain(|(_, bar)| bar.start > seen);
         let read = self.bars(&missed).await?;
-        self.give_reads_back(plan.clock.now()).await?;
-        self.flush();
+        self.timers_until(plan.clock.now()).await?;
         Ok(read)
     }
 
@@ -421,8 +469,8 @@ impl Opening {
             self.projector.note(stamp, &event, &entries);
             self.notes.take(&entries);
         }
-        if self.journal.is_due(at) {
-            self.flush();
+        if self.projector.wants_look(stamp) {
+            self.projector.look(stamp, &self.core.books().await);
         }
         Ok(())
     }

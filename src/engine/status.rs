@@ -195,7 +195,7 @@ pub struct Status {
     pub speed_milli: u64,
     /// Whether it may act.
     pub ready: Ready,
-    /// Blocks a person set: `halted`, `reduce_only`, `paused NIFTY`.
+    /// Blocks a person set: `halted`, `reduce only`, `NIFTY paused`.
     pub blocks: Vec<String>,
     /// The market feed.
     pub feed: Link,

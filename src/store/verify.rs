@@ -50,22 +50,22 @@ pub async fn rebuild(
 ) -> Result<(Tables, Replayed), StoreError> {
     let mut projector = Projector::new();
     let mut tables = Tables::new();
-    let mut last = Stamp::default();
     let mut halted = None;
     let replayed = replay::day(readers, day, |step| {
         match step {
-            Step::Event(stamp, event) => {
-                last = stamp;
-                match core.take_event(stamp, event) {
-                    Ok(entries) => projector.note(stamp, event, &entries),
-                    Err(why) => {
-                        halted = Some(format!("the core halts at event {}: {why}", stamp.seq));
-                        return ControlFlow::Break(());
+            Step::Event(stamp, event) => match core.take_event(stamp, event) {
+                Ok(entries) => {
+                    projector.note(stamp, event, &entries);
+                    if projector.wants_look(stamp) {
+                        projector.look(stamp, core);
                     }
                 }
-            }
+                Err(why) => {
+                    halted = Some(format!("the core halts at event {}: {why}", stamp.seq));
+                    return ControlFlow::Break(());
+                }
+            },
             Step::Committed(_) => {
-                projector.look(last, core);
                 let of_day = |row: &RowChange| row.values[0] == Value::from(day.to_string());
                 for row in projector.take().into_iter().filter(of_day) {
                     tables.insert((row.table.name, row.key().to_vec()), row.values);

@@ -8,6 +8,7 @@ mod demo;
 mod determinism;
 mod endings;
 mod fuzz_sockets;
+mod kill_drill;
 mod lookahead;
 mod operator;
 mod ops_control;

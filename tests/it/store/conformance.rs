@@ -57,11 +57,13 @@ async fn journal_day(writer: &mut JournalWriter, ticks: usize) -> (NaiveDate, Ve
     let day = market_day::play(1, ticks, &mut |stamp, event, entries, core| {
         writer.append(stamp, event).expect("the journal takes it");
         projector.note(stamp, event, entries);
+        if projector.wants_look(stamp) {
+            projector.look(stamp, core);
+        }
         events.push((stamp, event.clone()));
         let sends = entries.iter().filter(|e| matches!(e, JournalEntry::Command { .. })).count();
         commands += sends;
         if sends > 0 || stamp.seq.0 % 2_000 == 0 {
-            projector.look(stamp, core);
             writer.project(projector.take());
             receipts.push(writer.commit().expect("somebody writes"));
         }
