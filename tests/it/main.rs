@@ -9,6 +9,7 @@ mod determinism;
 mod endings;
 mod fuzz_sockets;
 mod lookahead;
+mod modes;
 mod operator;
 mod ops_control;
 mod ops_http;
