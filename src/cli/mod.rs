@@ -5,6 +5,7 @@ pub mod config;
 pub mod data;
 pub mod db;
 pub mod demo;
+pub mod doctor;
 pub mod exit;
 pub mod greeks;
 pub mod operate;
@@ -47,6 +48,8 @@ enum Verb {
     Token(token::TokenArgs),
     /// Run the daemon: trade by itself in the simulated market.
     Run(run::RunArgs),
+    /// Look at everything that must be right before a session; non-zero when something is not.
+    Doctor(doctor::DoctorArgs),
     #[command(flatten)]
     Operate(operate::Operate),
     /// Run a simulated broker on this machine: REST, market feed, depth and order updates, until Ctrl-C.
@@ -71,6 +74,7 @@ pub fn main() -> ExitCode {
         Verb::Greeks(args) => greeks::run_verb(&args),
         Verb::Token(args) => token::run(&args),
         Verb::Run(args) => run::run(&args),
+        Verb::Doctor(args) => doctor::run(&args),
         Verb::Operate(verb) => operate::run(&verb),
         Verb::Sim(args) => sim::run(&args),
     };

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::status::Status;
+use crate::ops::doctor::Check;
 
 /// Requests that may wait; more are refused at once (G9).
 const WAITING: usize = 64;
@@ -86,6 +87,11 @@ pub enum Ask {
         actor: String,
         /// Where the answer goes.
         answer: oneshot::Sender<Outcome>,
+    },
+    /// Look at everything that arming looks at.
+    Examine {
+        /// Where the checks go.
+        answer: oneshot::Sender<Vec<Check>>,
     },
     /// End the process in order.
     Stop {
@@ -175,6 +181,14 @@ impl EngineHandle {
     pub async fn arm(&self, phrase: &str, actor: &str) -> Outcome {
         let (phrase, actor) = (phrase.to_owned(), actor.to_owned());
         self.ask(|answer| Ask::Arm { phrase, actor, answer }).await
+    }
+
+    /// Asks for all checks; why there are none otherwise.
+    pub async fn examine(&self) -> Result<Vec<Check>, Outcome> {
+        let gone = || Outcome::refused("ENGINE_GONE", "the engine stopped first");
+        let (answer, answered) = oneshot::channel();
+        self.asks.send(Ask::Examine { answer }).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())
     }
 
     /// Asks the engine to stop.

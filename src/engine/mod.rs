@@ -1,5 +1,9 @@
 //! The daemon's engine: the decision core with a clock, a market, a broker and a memory around it.
 
+pub mod arming;
+pub mod bell;
+pub mod budget;
+pub mod execution;
 pub mod gateway;
 pub mod handle;
 pub mod held_quotes;
@@ -16,5 +20,6 @@ pub mod sim;
 pub mod sockets;
 pub mod start;
 pub mod status;
+pub mod token_care;
 pub mod warm_up;
 pub mod watch;

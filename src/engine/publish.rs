@@ -2,22 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use chrono::NaiveDate;
 use scalper_decide::decision_core::Books;
 use scalper_decide::domain::broker::BrokerEvent;
 use scalper_decide::domain::operator::OperatorAnswer;
 use scalper_decide::domain::position::Target;
 use scalper_decide::domain::{
-    Instant, InstrumentId, Money, Order, OrderState, OrderType, PositionId, PositionPhase, Qty, Underlying, Universe,
+    Instant, InstrumentId, Lots, Money, Order, OrderState, OrderType, PositionId, PositionPhase, Qty, SessionHours,
+    Underlying, Universe,
 };
 use scalper_decide::journal::JournalEntry;
 use scalper_decide::params::change::{ConfigChange, Effect};
 use scalper_decide::risk_manager::GuardedPosition;
 
+use super::arming;
 use super::handle::Outcome;
 use super::notes::Notes;
 use super::status::{
-    Alarm, DayMoney, IndexStatus, JournalStatus, Link, Mode, OrderStatus, PositionStatus, Ready, Status,
+    Alarm, ArmingStatus, DayMoney, IndexStatus, JournalStatus, Link, Mode, OrderStatus, PositionStatus, Ready, Status,
 };
 use crate::actors::lanes::LaneCounts;
 use crate::clock::SessionClock;
@@ -49,12 +50,13 @@ pub struct Publisher {
     version: String,
     config_hash: String,
     indices: Vec<Underlying>,
-    day: Option<NaiveDate>,
     started_at: Instant,
     alarms: VecDeque<Alarm>,
     answered: Option<OperatorAnswer>,
     changed: Vec<ConfigChange>,
-    in_session: bool,
+    hours: SessionHours,
+    /// Account and most lots of a trade, for the phrase that arms; live only.
+    caps: Option<(String, Lots)>,
 }
 
 impl Publisher {
@@ -65,27 +67,25 @@ impl Publisher {
         config_hash: String,
         indices: Vec<Underlying>,
         started_at: Instant,
+        hours: SessionHours,
     ) -> Publisher {
         Publisher {
             mode,
             version,
             config_hash,
             indices,
-            day: None,
             started_at,
             alarms: VecDeque::new(),
             answered: None,
             changed: Vec::new(),
-            in_session: false,
+            hours,
+            caps: None,
         }
     }
 
-    /// A session opened or closed.
-    pub const fn session(&mut self, day: Option<NaiveDate>) {
-        self.in_session = day.is_some();
-        if day.is_some() {
-            self.day = day;
-        }
+    /// Orders of this engine cost the money of `account`, at most `lots` in one trade: it has to be armed.
+    pub fn needs_arming(&mut self, account: String, lots: Lots) {
+        self.caps = Some((account, lots));
     }
 
     /// Adds an alarm.
@@ -173,7 +173,12 @@ impl Publisher {
         let uncovered: BTreeSet<PositionId> = books.orders.uncovered(now).iter().map(|u| u.position).collect();
         let seq = journal.last().seq.0;
         let mut status = Status::starting(self.mode, &self.version, &self.config_hash, now);
-        status.day = self.day;
+        status.day = Some(self.hours.day);
+        status.session_open = now.ist_date() == self.hours.day && self.hours.is_open(now.ist_time());
+        status.arming = self.caps.as_ref().map(|(account, lots)| ArmingStatus {
+            armed: books.risk.gate().armed() == Some(true),
+            phrase: books.risk.day().loss_limit().map(|limit| arming::phrase(account, *lots, limit)),
+        });
         status.started_at = self.started_at;
         status.speed_milli = (clock.speed() * 1_000.0) as u64;
         status.blocks = books.risk.gate().closed();
@@ -214,9 +219,6 @@ impl Publisher {
 
     fn ready(&self, books: &Books, evidence: &Evidence, status: &Status) -> Ready {
         let mut waiting_for = Vec::new();
-        if !self.in_session {
-            waiting_for.push("the session to open".to_owned());
-        }
         if !books.reconciler.is_reconciled() {
             waiting_for.push("the broker's books to be read once".to_owned());
         }

@@ -11,6 +11,7 @@ use scalper_decide::domain::broker::{Answer, BrokerEvent, OrderCall};
 use scalper_decide::domain::operator::OperatorCommand;
 use scalper_decide::domain::{ClientOrderId, Command, Event, Instant, Stamp};
 use scalper_decide::journal::JournalEntry;
+use scalper_decide::paper::{PaperMismatch, PaperVenue};
 use scalper_decide::pipeline::Halt;
 
 use super::gateway::{EventSink, Gateway, Outgoing};
@@ -68,9 +69,18 @@ pub enum RecoverError {
         /// Number now.
         replayed: u64,
     },
+    /// The paper venue does not say again what it said.
+    #[error("event {seq} of the journal: {mismatch}")]
+    Paper {
+        /// Which event.
+        seq: u64,
+        /// What differs.
+        mismatch: PaperMismatch,
+    },
 }
 
-/// Takes the journal of `day` through `core`. Events come from a thread of their own, so that reading and deciding
+/// Takes the journal of `day` through `core`, and through the paper venue where there is one. Events come from a
+/// thread of their own, so that reading and deciding
 /// overlap and memory stays bounded.
 ///
 /// # Errors
@@ -80,6 +90,7 @@ pub async fn replay<C: Core>(
     day: NaiveDate,
     core: &mut C,
     projector: &mut Projector,
+    mut paper: Option<&mut PaperVenue>,
     mut noted: impl FnMut(&[JournalEntry]),
 ) -> Result<Recovered, RecoverError> {
     let (give, take) = mpsc::sync_channel::<Vec<(Stamp, Event)>>(BATCHES);
@@ -97,6 +108,9 @@ pub async fn replay<C: Core>(
             let replayed = core.ledger().last_stamp();
             if replayed != stamp {
                 return Err(RecoverError::Differs { written: seq, replayed: replayed.seq.0 });
+            }
+            if let Some(venue) = paper.as_deref_mut() {
+                venue.hear_again(stamp, &event).map_err(|mismatch| RecoverError::Paper { seq, mismatch })?;
             }
             found.events += 1;
             found.last = stamp;
@@ -119,6 +133,10 @@ pub async fn replay<C: Core>(
             }
             let commands: Vec<Command> = core.take_commands().map(|(_, command)| command).collect();
             for command in commands {
+                if let Some(venue) = paper.as_deref_mut() {
+                    venue.submit(stamp.at, command);
+                    continue;
+                }
                 number += 1;
                 numbers.insert((command.order_id(), OrderCall::of(&command)), number);
                 unanswered.insert(number, Outgoing::to(core.universe(), command));

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scalper_decide::decision_core::{Books, Core};
+use scalper_decide::domain::operator::OperatorCommand;
 use scalper_decide::domain::{Age, Command, Event, Instant, InstrumentKind, Universe};
 use scalper_decide::journal::JournalEntry;
 use scalper_decide::pipeline::Halt;
 use tokio::sync::{mpsc, watch};
 
-use super::gateway::{Gateway, Outgoing};
+use super::arming::{Arming, Examined};
+use super::bell::Bell;
+use super::execution::Execution;
 use super::handle::{Ask, NewSettings, Outcome};
 use super::notes::Notes;
 use super::publish::Publisher;
-use super::reader::Reader;
-use super::release::Release;
 use super::schedule::{Due, Schedule};
 use super::sockets::SharedEvidence;
 use super::status::Status;
@@ -59,12 +60,8 @@ pub struct Runtime<C> {
     pub journal: JournalWriter,
     /// Its projections.
     pub projector: Projector,
-    /// Holds commands back until they are durable.
-    pub release: Release,
-    /// Sends them, and learns the broker's numbers from what passes by.
-    pub gateway: Gateway,
-    /// Reads the broker's books.
-    pub reader: Reader,
+    /// Executes what the core decides.
+    pub execution: Execution,
     /// When sessions open and close.
     pub schedule: Schedule,
     /// Requests of people.
@@ -75,13 +72,20 @@ pub struct Runtime<C> {
     pub notes: Notes,
     /// What the sockets say of themselves.
     pub evidence: SharedEvidence,
+    /// Alarms from beside the core.
+    pub bell: Bell,
+    /// Looks at everything before real money may be risked.
+    pub arming: Arming,
     /// Told the wanted instruments whenever they may have changed.
     pub on_look: OnLook,
+    /// The status as of the last look.
+    pub last: Option<Arc<Status>>,
 }
 
 enum Woken {
     Ask(Option<Ask>),
     Input(Option<Input>),
+    Examined(Examined),
     Due,
     Look,
 }
@@ -104,6 +108,11 @@ impl<C: Core> Runtime<C> {
                 },
                 Woken::Input(Some(input)) => {
                     if let Err(stopped) = self.take(input).await {
+                        break stopped;
+                    }
+                }
+                Woken::Examined(examined) => {
+                    if let Err(stopped) = self.arm(examined).await {
                         break stopped;
                     }
                 }
@@ -138,6 +147,7 @@ impl<C: Core> Runtime<C> {
         tokio::select! {
             biased;
             ask = self.asks.recv() => Woken::Ask(ask),
+            examined = self.arming.examined() => Woken::Examined(examined),
             // Before the inputs: a market that never pauses must not keep the journal from being flushed.
             _ = look.tick() => Woken::Look,
             input = self.lanes.next() => Woken::Input(input),
@@ -147,7 +157,7 @@ impl<C: Core> Runtime<C> {
 
     /// The earliest instant at which something other than an input is due.
     fn next_due(&self) -> Option<Instant> {
-        [self.core.wake_at(), self.schedule.next_at()].into_iter().flatten().min()
+        [self.execution.due(), self.core.wake_at(), self.schedule.next_at()].into_iter().flatten().min()
     }
 
     /// One input, after whatever was due before it.
@@ -164,7 +174,7 @@ impl<C: Core> Runtime<C> {
             }
             Input::Event { event, .. } => {
                 if let Event::Broker(said) = &*event {
-                    self.gateway.observe(said);
+                    self.execution.observe(said);
                     self.publisher.heard(at, said);
                 }
                 self.event(at, &event).await
@@ -199,6 +209,12 @@ impl<C: Core> Runtime<C> {
     }
 
     async fn fire(&mut self, at: Instant) -> Result<(), Stopped> {
+        if self.execution.due().is_some_and(|due| due <= at) {
+            return match self.execution.report(at) {
+                Some((due, report)) => self.event(due, &Event::Order(report)).await,
+                None => Ok(()),
+            };
+        }
         if self.schedule.next_at().is_some_and(|due| due <= at) {
             for Due { at, event } in self.schedule.take(at) {
                 self.event(at, &event).await?;
@@ -223,6 +239,7 @@ impl<C: Core> Runtime<C> {
     #[inline]
     async fn after(&mut self, event: &Event) -> Result<(), Stopped> {
         let stamp = self.core.ledger().last_stamp();
+        self.execution.hear(stamp, event);
         let wants_look = self.projector.wants_look(stamp);
         // The projections must see what opens a day and lists its contracts, even when nobody answers to it.
         let is_quiet = !self.core.has_journal() && !self.core.has_commands() && !self.core.has_reads();
@@ -239,14 +256,12 @@ impl<C: Core> Runtime<C> {
         }
         let commands: Vec<Command> = self.core.take_commands().map(|(_, command)| command).collect();
         if !commands.is_empty() {
-            let universe = self.core.universe();
-            let batch = commands.into_iter().map(|command| Outgoing::to(universe, command)).collect();
             self.journal.project(self.projector.take());
             let receipt = self.journal.commit().map_err(Stopped::Journal)?;
-            self.release.push(&receipt, batch);
+            self.execution.carry_out(stamp, &receipt, commands, self.core.universe());
         }
         for read in self.core.take_reads() {
-            self.reader.start(read);
+            self.execution.read(read);
         }
         Ok(())
     }
@@ -260,6 +275,9 @@ impl<C: Core> Runtime<C> {
             self.journal.commit().map_err(Stopped::Journal)?;
         }
         (self.on_look)(&books, self.core.universe());
+        for (key, text) in self.bell.heard() {
+            self.publisher.alarm(now, key, text);
+        }
         let counts = self.lanes.counts();
         let fresh = self.publisher.make(
             now,
@@ -272,13 +290,35 @@ impl<C: Core> Runtime<C> {
             counts,
             self.core.digest(),
         );
-        status.send_replace(Arc::new(fresh));
+        let fresh = Arc::new(fresh);
+        self.last = Some(Arc::clone(&fresh));
+        status.send_replace(fresh);
+        Ok(())
+    }
+
+    /// Arms after the checks, when none of them failed and the caps are still those that were typed.
+    async fn arm(&mut self, examined: Examined) -> Result<(), Stopped> {
+        let outcome = match self.arming.refusal(&examined, self.last.as_deref()) {
+            Some(refused) => refused,
+            None => {
+                let at = self.clock.now();
+                self.catch_up(at).await?;
+                let Examined { phrase, actor, .. } = &examined;
+                tracing::warn!(target: "control", actor, phrase, "ARMED for real money until the session ends");
+                self.event(at, &Event::Operator(OperatorCommand::Arm { phrase: phrase.clone() })).await?;
+                self.publisher.operated()
+            }
+        };
+        let _ = examined.answer.send(outcome);
         Ok(())
     }
 
     /// Answers a request; `false` when the engine is to stop.
     async fn answer(&mut self, ask: Ask) -> Result<bool, Stopped> {
         match ask {
+            Ask::Operate { command: OperatorCommand::Arm { .. }, answer, .. } => {
+                let _ = answer.send(Outcome::refused("USE_ARM", "an engine is armed by `scalper arm` alone"));
+            }
             Ask::Operate { command, actor, answer } => {
                 let at = self.clock.now();
                 self.catch_up(at).await?;
@@ -298,10 +338,11 @@ impl<C: Core> Runtime<C> {
                 self.event(at, &Event::Configured { params: Box::new(params), reconciler: None }).await?;
                 let _ = answer.send(self.publisher.configured(hash));
             }
-            Ask::Arm { answer, .. } => {
-                let text = "only an engine in live mode is armed; this one trades no real money";
-                let _ = answer.send(Outcome::refused("NOT_LIVE", text));
+            Ask::Arm { phrase, actor, answer } => {
+                let status = self.last.clone();
+                self.arming.ask(status, phrase, actor, answer);
             }
+            Ask::Examine { answer } => self.arming.show(self.last.clone(), answer),
             Ask::Stop { actor, answer } => {
                 tracing::info!(target: "control", actor, "asked to stop");
                 let _ = answer.send(Outcome::Done { text: "stopping".to_owned() });
@@ -318,3 +359,7 @@ async fn sleep_until(clock: &SessionClock, due: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+#[path = "runtime_tests.rs"]
+mod tests;

@@ -18,12 +18,15 @@ use scalper_decide::domain::{
     Universe,
 };
 use scalper_decide::journal::JournalEntry;
+use scalper_decide::paper::PaperVenue;
 use scalper_decide::pipeline::Halt;
-use scalper_decide::reconciler::ReconcilerParams;
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-use super::gateway::{EventSink, Gateway, Outgoing};
+use super::arming::Arming;
+use super::bell::Bell;
+use super::execution::{BrokerSide, Execution, Venue};
+use super::gateway::{EventSink, Gateway};
 use super::handle::{Ask, EngineHandle};
 use super::held_quotes::HeldQuotes;
 use super::inbox::Inbox;
@@ -42,11 +45,12 @@ use super::watch::Watch;
 use crate::actors::feed_hub::FeedHub;
 use crate::actors::lanes::{LaneLimits, Lanes};
 use crate::actors::supervisor::Watched;
-use crate::broker::{BrokerBooks, Fault, MarketData, OrderPort};
+use crate::broker::{Fault, MarketData};
 use crate::clock::SessionClock;
 use crate::config::Effective;
 use crate::journal::run::{self, NewRun, RunState};
 use crate::journal::writer::{JournalHalt, JournalWriter};
+use crate::ops::doctor::Patient;
 use crate::store::error::StoreError;
 use crate::store::lease::{Lease, LeaseRequest, Moment};
 use crate::store::place::StoreUrl;
@@ -67,8 +71,6 @@ const CRASH_WINDOW: Age = Age::from_mins(10);
 
 /// What a run is made of.
 pub struct Plan {
-    /// How it is connected.
-    pub mode: Mode,
     /// The account; empty in sim.
     pub account: String,
     /// The data folder.
@@ -81,16 +83,16 @@ pub struct Plan {
     pub clock: SessionClock,
     /// Contracts of the configured indices today.
     pub instruments: Vec<Instrument>,
-    /// Where orders go.
-    pub orders: Arc<dyn OrderPort>,
-    /// The broker's books.
-    pub books: Arc<dyn BrokerBooks>,
+    /// Where orders go, and with it the mode.
+    pub venue: Venue,
     /// Prices by request.
     pub market: Arc<dyn MarketData>,
     /// The sockets.
     pub sockets: SocketPlan,
-    /// How long the reconciler waits for what.
-    pub reconciler: ReconcilerParams,
+    /// Alarms from beside the core.
+    pub bell: Bell,
+    /// What arming looks at.
+    pub doctor: Patient,
 }
 
 /// Why a run did not start.
@@ -152,7 +154,8 @@ pub async fn start(
     status: watch::Sender<Arc<Status>>,
     asks: mpsc::Receiver<Ask>,
 ) -> Result<Started, StartError> {
-    let Plan { mode, config, clock, .. } = &plan;
+    let Plan { config, clock, .. } = &plan;
+    let mode = plan.venue.mode();
     let mut steps = Steps::begin();
     let now = clock.now();
     let day = now.ist_date();
@@ -179,7 +182,12 @@ pub async fn start(
     let (mut core, watched) = FeedHub::start(config.params.clone(), tables, &BTreeMap::new());
     let mut projector = Projector::new();
     let mut notes = Notes::default();
-    let recovered = recover::replay(store.url(), day, &mut core, &mut projector, |entries| notes.take(entries)).await?;
+    let mut paper = match &plan.venue {
+        Venue::Paper(model) => Some(Box::new(PaperVenue::new(*model))),
+        Venue::Broker(_) => None,
+    };
+    let noted = |entries: &[JournalEntry]| notes.take(entries);
+    let recovered = recover::replay(store.url(), day, &mut core, &mut projector, paper.as_deref_mut(), noted).await?;
 
     steps.done("replay");
     let manifest = NewRun {
@@ -202,16 +210,33 @@ pub async fn start(
         let inbox = inbox.clone();
         Rc::new(move |said| inbox.broker(said))
     };
-    let sent = SentLog::open(store.dir(), &day.to_string()).map_err(StartError::SentLog)?;
-    let fence = {
-        let lease = lease.clone();
-        Box::new(move || lease.is_mine(Moment::now()))
+    let (mut execution, updates) = match (&plan.venue, paper) {
+        (Venue::Broker(broker), _) => {
+            let sent = SentLog::open(store.dir(), &day.to_string()).map_err(StartError::SentLog)?;
+            let fence = {
+                let lease = lease.clone();
+                Box::new(move || lease.is_mine(Moment::now()))
+            };
+            let gateway = Gateway::new(broker.orders.clone(), sent, fence, Rc::clone(&sink));
+            let mut release = Release::start(&gateway, &sink);
+            recovered.placed.iter().for_each(|command| release.note(command));
+            let reader = Reader::new(broker.books.clone(), inbox.clone(), clock.clone());
+            (Execution::Broker(BrokerSide { release, gateway, reader }), Some(broker.updates.clone()))
+        }
+        (Venue::Paper(model), venue) => {
+            (Execution::Paper(venue.unwrap_or_else(|| Box::new(PaperVenue::new(*model)))), None)
+        }
     };
-    let gateway = Gateway::new(plan.orders.clone(), sent, fence, Rc::clone(&sink));
-    let mut release = Release::start(&gateway, &sink);
-    recovered.placed.iter().for_each(|command| release.note(command));
 
-    let mut opening = Opening { core, projector, journal, notes, reads: BTreeSet::new(), commands: Vec::new() };
+    let mut opening = Opening {
+        core,
+        projector,
+        journal,
+        notes,
+        execution: &mut execution,
+        reads: BTreeSet::new(),
+        commands: vec![],
+    };
     let indices = config.params.indices.clone();
     let bars = opening.bring_up(&plan, &hours, &recovered).await?;
     steps.done("bars and timers missed");
@@ -220,21 +245,31 @@ pub async fn start(
     if crashes >= CRASHES {
         opening.event(clock.now(), Event::Operator(OperatorCommand::ReduceOnly)).await?;
     }
-    let Opening { core, mut projector, mut journal, notes, reads, commands } = opening;
+    let Opening { core, mut projector, mut journal, notes, reads, commands, .. } = opening;
 
     let evidence: SharedEvidence = Rc::new(RefCell::new(Evidence::default()));
-    let sockets = sockets::start(plan.sockets.clone(), clock, core.universe(), &hours, &inbox, &evidence);
+    let sockets = sockets::start(plan.sockets.clone(), updates, clock, core.universe(), &hours, &inbox, &evidence);
     follow_session(clock, &hours, sockets.data_expected.clone());
-    recovered.resume(&gateway, &sink);
+    if let Execution::Broker(broker) = &execution {
+        recovered.resume(&broker.gateway, &sink);
+    }
     // What the gap called for: exits that fell due, orders whose time ran out.
     journal.project(projector.take());
     let receipt = journal.commit()?;
-    release.push(&receipt, commands);
+    execution.carry_out(core.ledger().last_stamp(), &receipt, commands, core.universe());
 
     let expiring = expiring(core.universe(), day);
-    let mut publisher =
-        Publisher::new(*mode, crate::backtest::run::CODE_VERSION.to_owned(), config.hash.clone(), indices.clone(), now);
-    publisher.session(Some(day));
+    let mut publisher = Publisher::new(
+        mode,
+        crate::backtest::run::CODE_VERSION.to_owned(),
+        config.hash.clone(),
+        indices.clone(),
+        now,
+        hours.clone(),
+    );
+    if mode == Mode::Live {
+        publisher.needs_arming(plan.account.clone(), config.params.capital.max_lots);
+    }
     let mut subscribe = subscriptions(sockets, indices, day, Rc::clone(&evidence));
     let mut quotes = HeldQuotes::new(plan.market.clone(), inbox.clone(), clock.clone(), hours.clone());
     let on_look: OnLook = Box::new(move |books, universe| {
@@ -246,8 +281,7 @@ pub async fn start(
             format!("{crashes} crashes in {} minutes: exits only until `scalper resume`", CRASH_WINDOW.secs() / 60);
         publisher.alarm(clock.now(), "crash_loop", text);
     }
-    let reader = Reader::new(plan.books.clone(), inbox, clock.clone());
-    reads.into_iter().for_each(|read| reader.start(read));
+    reads.into_iter().for_each(|read| execution.read(read));
     steps.done("sockets");
     tracing::info!(target: "engine", steps = steps.text, "started");
     let summary = format!(
@@ -263,15 +297,16 @@ pub async fn start(
         clock: clock.clone(),
         journal,
         projector,
-        release,
-        gateway,
-        reader,
+        execution,
         schedule: Schedule::of_day(hours, expiring),
         asks,
         publisher,
         notes,
         evidence,
+        bell: plan.bell.clone(),
+        arming: Arming::new(plan.doctor.clone()),
         on_look,
+        last: None,
     };
     Ok(Started { runtime, status, store, lease, run, clock: clock.clone(), watched, summary })
 }
@@ -295,18 +330,19 @@ impl Steps {
 }
 
 /// A core on its way to the first live event.
-struct Opening {
+struct Opening<'a> {
     core: FeedHub,
     projector: Projector,
     journal: JournalWriter,
     notes: Notes,
+    execution: &'a mut Execution,
     /// Asked for so far; started once somebody can hear the answers.
     reads: BTreeSet<BrokerRead>,
-    /// Decided while the gap was filled; sent once the sockets are there.
-    commands: Vec<Outgoing>,
+    /// Decided while the gap was filled; sent to a broker once the sockets are there.
+    commands: Vec<Command>,
 }
 
-impl Opening {
+impl Opening<'_> {
     /// Settings, warm-up, session, instruments and the bars missed; returns how many bars were read.
     async fn bring_up(
         &mut self,
@@ -316,9 +352,10 @@ impl Opening {
     ) -> Result<usize, StartError> {
         let now = plan.clock.now();
         let configured =
-            Event::Configured { params: Box::new(plan.config.params.clone()), reconciler: Some(plan.reconciler) };
+            Event::Configured { params: Box::new(plan.config.params.clone()), reconciler: plan.venue.reconciler() };
         if recovered.events > 0 {
             if recovered.is_open {
+                self.disarm(plan, recovered.last.at).await?;
                 let read = self.fill_gap(plan, hours, recovered).await?;
                 // What is safe to change while a day is under way changes; the rest waits or is refused, and says so.
                 self.event(plan.clock.now(), configured).await?;
@@ -343,6 +380,7 @@ impl Opening {
         // Timers begin with the session: hours of them before it would only be caught up with.
         let start = now.min(hours.open_at() - BEFORE_OPEN);
         self.event(start, opens).await?;
+        self.disarm(plan, start).await?;
         for instrument in &plan.instruments {
             let known = self.core.universe().find(instrument.segment, instrument.security_id);
             let id = known.unwrap_or(InstrumentId(u32::try_from(self.core.universe().len()).expect("few instruments")));
@@ -357,6 +395,14 @@ impl Opening {
         // All of it in one transaction: a start that is killed on its way leaves a day that has not begun.
         self.flush();
         Ok(read)
+    }
+
+    /// A live engine begins disarmed, also after a crash in an armed session (S24).
+    async fn disarm(&mut self, plan: &Plan, at: Instant) -> Result<(), StartError> {
+        if plan.venue.mode() == Mode::Live {
+            self.event(at, Event::Operator(OperatorCommand::Disarm)).await?;
+        }
+        Ok(())
     }
 
     /// Goes on with a day that another process began: what was missed is read, and nothing is entered before (I34).
@@ -449,10 +495,19 @@ impl Opening {
     }
 
     async fn timers_until(&mut self, at: Instant) -> Result<(), StartError> {
-        while let Some(due) = self.core.wake_at().filter(|due| *due < at) {
-            self.event(due, Event::Timer).await?;
+        loop {
+            let timer = self.core.wake_at().filter(|due| *due < at);
+            let venue = self.execution.due().filter(|due| *due < at);
+            match (venue, timer) {
+                (Some(due), timer) if timer.is_none_or(|timer| due <= timer) => {
+                    if let Some((at, report)) = self.execution.report(due) {
+                        self.event(at, Event::Order(report)).await?;
+                    }
+                }
+                (_, Some(due)) => self.event(due, Event::Timer).await?,
+                (_, None) => return Ok(()),
+            }
         }
-        Ok(())
     }
 
     /// One event; what it leads to is kept for when it can be sent.
@@ -461,8 +516,12 @@ impl Opening {
         let stamp = self.core.ledger().last_stamp();
         self.journal.append(stamp, &event)?;
         outcome.map_err(StartError::Halted)?;
-        let commands: Vec<Command> = self.core.take_commands().map(|(_, command)| command).collect();
-        self.commands.extend(commands.into_iter().map(|command| Outgoing::to(self.core.universe(), command)));
+        self.execution.hear(stamp, &event);
+        let commands = self.core.take_commands().map(|(_, command)| command);
+        match &mut *self.execution {
+            Execution::Broker(_) => self.commands.extend(commands),
+            Execution::Paper(venue) => commands.for_each(|command| venue.submit(stamp.at, command)),
+        }
         self.reads.extend(self.core.take_reads());
         if self.core.has_journal() || !matches!(event, Event::Tick(_) | Event::Timer) {
             let entries: Vec<JournalEntry> = self.core.take_journal().collect();
@@ -579,5 +638,5 @@ impl Started {
 /// A handle for a run that is about to start.
 pub fn handle(plan: &Plan) -> (EngineHandle, watch::Sender<Arc<Status>>, mpsc::Receiver<Ask>) {
     let version = crate::backtest::run::CODE_VERSION;
-    EngineHandle::new(Status::starting(plan.mode, version, &plan.config.hash, plan.clock.now()))
+    EngineHandle::new(Status::starting(plan.venue.mode(), version, &plan.config.hash, plan.clock.now()))
 }

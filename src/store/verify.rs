@@ -5,11 +5,14 @@ use std::ops::ControlFlow;
 
 use chrono::NaiveDate;
 use futures_util::FutureExt as _;
+use scalper_decide::capital_allocator::HoldState;
 use scalper_decide::decision_core::Core as _;
 use scalper_decide::direct::Direct;
-use scalper_decide::domain::{Event, Stamp};
+use scalper_decide::domain::{Event, HoldId, Stamp, Underlying};
 use scalper_decide::journal::JournalEntry;
+use scalper_decide::paper::{self, PaperVenue};
 use scalper_decide::pipeline;
+use scalper_decide::risk_manager::{EntryBlock, GuardedPosition};
 
 use super::error::{Refusal, StoreError};
 use super::link::{Link, Readers, Row, Value, args};
@@ -17,6 +20,7 @@ use super::projection::{CoreView, Projector};
 use super::replay::{self, Replayed, Step};
 use super::tables::{PROJECTED, RowChange};
 use super::{audit, journal_rows};
+use crate::journal::run::Mode;
 
 /// A core that takes the journal in again.
 pub trait ReplayCore: CoreView {
@@ -34,6 +38,50 @@ impl ReplayCore for Direct {
         outcome.map_err(|halt| halt.to_string())?;
         Ok(self.take_journal().collect())
     }
+}
+
+/// A core beside paper mode's venue, which must say again what the journal has of it.
+#[derive(Debug)]
+pub struct PaperCore {
+    core: Direct,
+    venue: PaperVenue,
+}
+
+impl PaperCore {
+    /// A fresh core with a fresh venue.
+    pub fn new(core: Direct) -> PaperCore {
+        PaperCore { core, venue: PaperVenue::new(paper::FILLS) }
+    }
+}
+
+impl CoreView for PaperCore {
+    fn guarded(&self, each: &mut dyn FnMut(&GuardedPosition)) {
+        self.core.guarded(each);
+    }
+    fn latches(&self, each: &mut dyn FnMut(Option<Underlying>, &EntryBlock)) {
+        self.core.latches(each);
+    }
+    fn hold(&self, id: HoldId) -> Option<HoldState> {
+        CoreView::hold(&self.core, id)
+    }
+}
+
+impl ReplayCore for PaperCore {
+    fn take_event(&mut self, stamp: Stamp, event: &Event) -> Result<Vec<JournalEntry>, String> {
+        let outcome = pipeline::run_event(&mut self.core, stamp, event).now_or_never();
+        outcome.expect("direct stages never wait").map_err(|halt| halt.to_string())?;
+        self.venue.hear_again(stamp, event).map_err(|mismatch| mismatch.to_string())?;
+        self.core.take_commands().for_each(|(_, command)| self.venue.submit(stamp.at, command));
+        Ok(self.core.take_journal().collect())
+    }
+}
+
+/// Whether a day was traded on paper.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn is_paper(readers: &Readers, day: NaiveDate) -> Result<bool, StoreError> {
+    Ok(journal_rows::runs_of(readers, day).await?.iter().any(|run| run.manifest.mode == Mode::Paper))
 }
 
 /// Rows of the projected tables, by table and key.

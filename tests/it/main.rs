@@ -10,6 +10,7 @@ mod endings;
 mod fuzz_sockets;
 mod kill_drill;
 mod lookahead;
+mod modes;
 mod operator;
 mod ops_control;
 mod ops_http;

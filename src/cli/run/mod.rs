@@ -1,5 +1,7 @@
 //! `scalper run`: the daemon. What it is connected to is made here, one file per mode; how it lives is [`serve`].
 
+pub mod broker;
+pub mod master;
 mod reload;
 mod serve;
 mod sim;
@@ -7,13 +9,17 @@ mod sim;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use chrono::NaiveDate;
 use clap::Args;
 
+pub use broker::BrokerArgs;
+use sim::World;
+
 use super::config::named_or_default;
 use super::exit::{BadUsage, Code};
-use crate::config;
+use crate::config::{self, Effective};
+use crate::engine::sim::SimAccess;
+use crate::journal::run::Mode;
 use crate::ops::logging;
 use crate::store::place::StoreUrl;
 
@@ -29,6 +35,9 @@ pub struct RunArgs {
     /// Preset on top of those the file names; may be repeated, later ones win.
     #[arg(long, value_name = "NAME")]
     pub preset: Vec<String>,
+    /// How to trade: sim, paper or live [default: engine.mode of the settings]. Live needs both.
+    #[arg(long, value_name = "MODE", value_parser = parse_mode)]
+    pub mode: Option<Mode>,
     /// Data folder: database, journal, operator's socket.
     #[arg(long, value_name = "DIR", default_value = "data", env = "SCALPER_DATA_DIR")]
     pub data_dir: PathBuf,
@@ -48,12 +57,33 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR")]
     pub tape: Option<PathBuf>,
     /// Connect to a simulator that runs by itself: the file has what `scalper sim --json` printed. The data folder
-    /// then outlives the daemon, and a start is a recovery.
+    /// then outlives the daemon, and a start is a recovery. In paper and live it plays the broker; the token is found
+    /// as usual.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["speed", "seed", "day", "tape"])]
     pub simulator: Option<PathBuf>,
     /// Where health and metrics are served; loopback only.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
+    /// Where the broker is.
+    #[command(flatten)]
+    pub broker: BrokerArgs,
+}
+
+pub(super) fn parse_mode(text: &str) -> Result<Mode, String> {
+    Mode::from_name(text).ok_or_else(|| "sim, paper or live".to_owned())
+}
+
+/// The mode: the command line wins over the settings, and live needs both (S24).
+fn mode(args: &RunArgs, config: &Effective) -> anyhow::Result<Mode> {
+    match (args.mode, config.engine.mode) {
+        (Some(Mode::Live), Mode::Live) => Ok(Mode::Live),
+        (Some(Mode::Live), other) => {
+            Err(BadUsage(format!("live orders need `engine: {{mode: live}}` in the settings too, which say {other}"))
+                .into())
+        }
+        (None, Mode::Live) => Err(BadUsage("the settings say live, which needs --mode live as well".to_owned()).into()),
+        (Some(mode), _) | (None, mode) => Ok(mode),
+    }
 }
 
 fn parse_speed(text: &str) -> Result<f64, String> {
@@ -69,11 +99,22 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Code> {
     let logs = logging::start();
     let config = config::load_with(named_or_default(args.config.as_deref()), std::env::vars(), &args.preset)?;
     let url = args.url.as_deref().map(StoreUrl::parse).transpose().map_err(|e| BadUsage(e.to_string()))?;
-    std::fs::create_dir_all(&args.data_dir).with_context(|| format!("{}", args.data_dir.display()))?;
-    let world = sim::world(args, &config)?;
+    let mode = mode(args, &config)?;
+    broker::writable(&args.data_dir)?;
+    let simulator = args.simulator.as_deref().map(SimAccess::from_file).transpose()?;
+    let world = match (mode, simulator) {
+        (Mode::Sim, simulator) => Some(sim::world(args, &config, simulator)?),
+        (_, Some(simulator)) => Some(World::Other(simulator)),
+        (_, None) => None,
+    };
     let system = actix_rt::System::new();
     let code = system.block_on(async {
-        let plan = sim::plan(args, config, &world, url).await?;
+        let access = world.as_ref().map(World::access);
+        let plan = match mode {
+            Mode::Sim => sim::plan(args, config, access.expect("made above"), url).await?,
+            Mode::Paper => broker::paper(args, config, access, url).await?,
+            Mode::Live => broker::live(args, config, access, url).await?,
+        };
         serve::serve(args, plan).await
     });
     drop(world);

@@ -8,7 +8,6 @@ use crate::cli::config::named_or_default;
 use crate::config;
 use crate::engine::handle::{NewSettings, ReadSettings};
 use crate::engine::start::Plan;
-use crate::engine::status::Mode;
 
 /// Reads the files and variables the daemon began with, as they are by then. What only a start takes over is refused
 /// here; the rest is the core's to judge.
@@ -16,7 +15,7 @@ pub(super) fn reader(args: &RunArgs, plan: &Plan) -> ReadSettings {
     let file: Option<PathBuf> = named_or_default(args.config.as_deref()).map(ToOwned::to_owned);
     let presets = args.preset.clone();
     let (tables, indices) = (plan.config.tables.hash.clone(), plan.config.params.indices.clone());
-    let simulated = (plan.mode == Mode::Sim).then(|| plan.clock.speed());
+    let speed = plan.clock.speed();
     Arc::new(move || {
         let read = config::load_with(file.as_deref(), std::env::vars(), &presets).map_err(|e| e.to_string())?;
         if read.tables.hash != tables {
@@ -26,9 +25,7 @@ pub(super) fn reader(args: &RunArgs, plan: &Plan) -> ReadSettings {
             return Err("the list of indices differs from that of the start; it changes with the next start".to_owned());
         }
         let mut params = read.params;
-        if let Some(speed) = simulated {
-            sim::be_patient(&mut params, speed);
-        }
+        sim::be_patient(&mut params, speed);
         Ok(NewSettings { params, hash: read.hash })
     })
 }

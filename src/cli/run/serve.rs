@@ -26,20 +26,21 @@ pub(super) async fn serve(args: &RunArgs, plan: Plan) -> anyhow::Result<Code> {
     let (handle, status, asks) = start::handle(&plan);
     let handle = handle.reading(reload::reader(args, &plan));
     let control = ControlServer::bind(&args.data_dir.join(SOCKET)).await?;
-    let mut started = start::start(plan, status, asks).await?;
-    tokio::spawn(control.serve(handle.clone()));
     let (token, shown) = ApiToken::open(&args.data_dir)?;
+    if let Some(shown) = shown {
+        eprintln!("read token for /health and /metrics, shown once: {}", shown.expose_secret());
+    }
     let recorder = PrometheusBuilder::new().build_recorder();
     let metrics = recorder.handle();
     // A second recorder in one process (tests) keeps the first.
     let _ = ::metrics::set_global_recorder(recorder);
     let state = HttpState { engine: handle.clone(), clock, token, metrics, hosts: [].into() };
+    // Both before the start, which opens sockets and may send: what cannot be had is said while nothing has happened.
     let (listening, http) = http::serve(args.listen, state)?;
+    let mut started = start::start(plan, status, asks).await?;
+    tokio::spawn(control.serve(handle.clone()));
     eprintln!("{}", started.summary);
     eprintln!("health and metrics: http://{listening}/healthz, /health, /metrics");
-    if let Some(shown) = shown {
-        eprintln!("read token for /health and /metrics, shown once: {}", shown.expose_secret());
-    }
     eprintln!("scalper status --data-dir {}", args.data_dir.display());
     let stopping = handle.clone();
     actix_rt::spawn(async move {

@@ -4,28 +4,29 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use scalper_decide::domain::{Age, Instrument};
+use scalper_decide::domain::Age;
 use scalper_decide::params::StrategyParams;
 use scalper_decide::reconciler::ReconcilerParams;
 use secrecy::ExposeSecret as _;
 use tokio::sync::watch;
 
-use super::RunArgs;
+use super::{RunArgs, master};
 use crate::broker::Sim;
 use crate::broker::dhan::credentials::Credentials;
 use crate::broker::dhan::feed::FeedConfig;
 use crate::broker::dhan::rest::budget::Unlimited;
 use crate::broker::dhan::rest::client::{Client, fixed};
-use crate::broker::dhan::rest::instruments;
 use crate::broker::dhan::rest::transport::Limits;
 use crate::broker::dhan::socket::SocketConfig;
 use crate::cli::exit::BadUsage;
-use crate::clock::SessionClock;
 use crate::config::Effective;
+use crate::engine::bell::Bell;
+use crate::engine::execution::{BrokerVenue, Venue};
 use crate::engine::sim::{SimAccess, SimMarket, SimWorld, after_open};
 use crate::engine::sockets::SocketPlan;
 use crate::engine::start::Plan;
 use crate::engine::status::Mode;
+use crate::ops::doctor::Patient;
 use crate::store::place::{FolderLock, StoreUrl};
 
 /// Files of one run in the data folder.
@@ -43,7 +44,7 @@ pub(super) enum World {
 }
 
 impl World {
-    fn access(&self) -> &SimAccess {
+    pub(super) fn access(&self) -> &SimAccess {
         match self {
             World::Own(world) => &world.access,
             World::Other(access) => access,
@@ -52,9 +53,9 @@ impl World {
 }
 
 /// Starts or finds the simulator.
-pub(super) fn world(args: &RunArgs, config: &Effective) -> anyhow::Result<World> {
-    if let Some(file) = &args.simulator {
-        return Ok(World::Other(SimAccess::from_file(file)?));
+pub(super) fn world(args: &RunArgs, config: &Effective, simulator: Option<SimAccess>) -> anyhow::Result<World> {
+    if let Some(simulator) = simulator {
+        return Ok(World::Other(simulator));
     }
     retire(&args.data_dir)?;
     let hours = config.tables.calendar.hours(args.day)?;
@@ -72,35 +73,34 @@ pub(super) fn world(args: &RunArgs, config: &Effective) -> anyhow::Result<World>
 pub(super) async fn plan(
     args: &RunArgs,
     mut config: Effective,
-    world: &World,
+    access: &SimAccess,
     store: Option<StoreUrl>,
 ) -> anyhow::Result<Plan> {
-    let access = world.access();
     let clock = access.clock().await?;
     be_patient(&mut config.params, clock.speed());
     let credentials =
         Credentials { client_id: access.client_id.clone(), token: access.token.expose_secret().to_owned().into() };
     let client =
         Client::<Sim>::for_simulator(&access.rest, fixed(credentials.clone()), Arc::new(Unlimited), Limits::default())?;
-    let instruments = instruments(&client, &args.data_dir, &config, &clock).await?;
-    let sockets = SocketPlan {
-        feed: FeedConfig::new(&access.feed),
-        updates: SocketConfig::new(&access.order_updates),
-        credentials: watch::channel(Some(credentials)).1,
-    };
+    let instruments = master::instruments(&client, &args.data_dir, &config, &clock).await?;
+    let sockets = SocketPlan { feed: FeedConfig::new(&access.feed), credentials: watch::channel(Some(credentials)).1 };
+    let updates = SocketConfig::new(&access.order_updates);
+    let orders = Arc::new(client.orders_at_simulator());
+    let venue = BrokerVenue::new::<Sim>(orders, Arc::new(client.clone()), updates, reconciler(&config, clock.speed()));
+    let none = Err("sim has no broker".to_owned());
+    let doctor = Patient::new(Mode::Sim, none, clock.clone(), args.data_dir.clone(), &config);
     Ok(Plan {
-        mode: Mode::Sim,
         account: String::new(),
         dir: args.data_dir.clone(),
         store,
-        reconciler: reconciler(&config, clock.speed()),
+        venue: Venue::Broker(venue),
         config,
         clock,
         instruments,
-        orders: Arc::new(client.orders_at_simulator()),
-        books: Arc::new(client.clone()),
         market: Arc::new(client),
         sockets,
+        bell: Bell::default(),
+        doctor,
     })
 }
 
@@ -128,28 +128,9 @@ fn retire(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The day's contracts of the configured indices, from the broker's own list.
-async fn instruments(
-    client: &Client<Sim>,
-    dir: &Path,
-    config: &Effective,
-    clock: &SessionClock,
-) -> anyhow::Result<Vec<Instrument>> {
-    let path = dir.join("instruments.csv");
-    client.download_instruments(&path).await.context("the instrument list")?;
-    let file = std::fs::File::open(&path).with_context(|| path.display().to_string())?;
-    let day = clock.now().ist_date();
-    let master =
-        instruments::load(std::io::BufReader::new(file), &config.params.indices, day, &config.tables.contracts)?;
-    for complaint in &master.complaints {
-        tracing::warn!(target: "instruments", complaint);
-    }
-    Ok(master.instruments)
-}
-
 /// The simulator answers in wall time while sessions run faster: what the reconciler waits for in session time must
-/// leave the wall enough.
-fn reconciler(config: &Effective, speed: f64) -> ReconcilerParams {
+/// leave the wall enough. At the speed of the wall these are the usual times.
+pub(super) fn reconciler(config: &Effective, speed: f64) -> ReconcilerParams {
     let params = ReconcilerParams::new(config.params.orders.instance);
     let wall = |secs: f64| Age::from_nanos((secs * speed * 1e9) as i64);
     ReconcilerParams {

@@ -3,8 +3,9 @@
 use std::io::Read as _;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, Url};
+use scalper_decide::domain::Instant;
 use secrecy::ExposeSecret as _;
 
 use super::error::tidy;
@@ -53,6 +54,8 @@ pub(super) struct Request {
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) http: u16,
+    /// The sender's clock, whole seconds.
+    pub(super) date: Option<Instant>,
     pub(super) body: Vec<u8>,
 }
 
@@ -98,8 +101,9 @@ impl Transport {
         }
         let mut response = builder.send().await.map_err(send_fault)?;
         let http = response.status().as_u16();
+        let date = response.headers().get(DATE).and_then(date_of);
         let body = self.body(&mut response, http).await?;
-        Ok(Reply { http, body })
+        Ok(Reply { http, date, body })
     }
 
     /// Asks a public address, without the token; the body is read by the caller.
@@ -136,6 +140,11 @@ impl Transport {
         }
         Ok(out)
     }
+}
+
+fn date_of(header: &HeaderValue) -> Option<Instant> {
+    let at = chrono::DateTime::parse_from_rfc2822(header.to_str().ok()?).ok()?;
+    Some(Instant::from_secs(at.timestamp()))
 }
 
 fn headers(who: &Credentials) -> Option<HeaderMap> {
