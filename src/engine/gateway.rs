@@ -7,7 +7,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use scalper_decide::domain::broker::{Answer, BrokerEvent, BrokerOrderId, OrderCall, OrderRow, Product};
-use scalper_decide::domain::{ClientOrderId, Command, OrderPurpose, Segment, Universe};
+use scalper_decide::domain::{ClientOrderId, Command, OrderPurpose, OrderSpec, OrderType, Qty, Segment, Universe};
+use scalper_decide::rate_budget::OrderUse;
 
 use super::sent_log::{SentLog, WasSent};
 use crate::broker::{NewOrder, OrderChange, OrderPort};
@@ -45,7 +46,26 @@ struct Lane {
     /// The order does not exist and never will under this id.
     is_void: bool,
     in_flight: bool,
+    /// Units it was last told to hold.
+    qty: Qty,
     waiting: VecDeque<Outgoing>,
+}
+
+impl Lane {
+    /// What a call is for. A stop that is moved and covers no more than before is trailed; everything else about an
+    /// order that sells reduces risk.
+    fn purpose(&mut self, command: &Command) -> OrderUse {
+        let before = self.qty;
+        if let Command::Place(OrderSpec { qty, .. }) | Command::Modify { qty, .. } = command {
+            self.qty = *qty;
+        }
+        match command {
+            Command::Cancel { .. } => OrderUse::Exit,
+            _ if self.is_entry => OrderUse::Entry,
+            Command::Modify { order_type: OrderType::StopLimit { .. }, qty, .. } if *qty == before => OrderUse::Trail,
+            _ => OrderUse::Exit,
+        }
+    }
 }
 
 struct Inner {
@@ -173,13 +193,13 @@ impl Gateway {
             return;
         }
         lane.in_flight = true;
-        let exit = !lane.is_entry;
+        let purpose = lane.purpose(&next.command);
         let broker_id = lane.broker_id.clone();
         let port = inner.port.clone();
         drop(inner);
         let gateway = self.clone();
         actix_rt::spawn(async move {
-            let answer = send(&*port, next, broker_id, exit).await;
+            let answer = send(&*port, next, broker_id, purpose).await;
             gateway.answered(id, call, answer);
         });
     }
@@ -202,7 +222,8 @@ impl Gateway {
     }
 }
 
-async fn send(port: &dyn OrderPort, out: Outgoing, broker_id: Option<BrokerOrderId>, exit: bool) -> Answer {
+async fn send(port: &dyn OrderPort, out: Outgoing, broker_id: Option<BrokerOrderId>, purpose: OrderUse) -> Answer {
+    let exit = purpose != OrderUse::Entry;
     match out.command {
         Command::Place(spec) => {
             let order = NewOrder {
@@ -217,9 +238,9 @@ async fn send(port: &dyn OrderPort, out: Outgoing, broker_id: Option<BrokerOrder
             };
             port.place(order).await
         }
-        Command::Modify { order_type, qty, .. } => {
+        Command::Modify { id, order_type, qty, .. } => {
             let broker_id = broker_id.expect("changes wait for the broker's number");
-            port.modify(OrderChange { broker_id, order_type, qty, exit }).await
+            port.modify(OrderChange { id, broker_id, order_type, qty, purpose }).await
         }
         Command::Cancel { .. } => port.cancel(broker_id.expect("changes wait for the broker's number"), exit).await,
     }
@@ -231,9 +252,7 @@ mod tests {
 
     use futures_util::future::BoxFuture;
     use scalper_decide::domain::broker::BrokerStatus;
-    use scalper_decide::domain::{
-        InstrumentId, OrderSide, OrderSpec, OrderType, PositionId, Premium, Qty, VenueRefusal,
-    };
+    use scalper_decide::domain::{InstrumentId, OrderSide, PositionId, Premium, VenueRefusal};
     use tokio::sync::Notify;
 
     use super::*;

@@ -1,6 +1,7 @@
 //! Makes the status: from copies of the books, the evidence of the sockets and what was answered lately.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 use scalper_decide::decision_core::Books;
@@ -19,6 +20,7 @@ use super::status::{
     Alarm, DayMoney, IndexStatus, JournalStatus, Link, Mode, OrderStatus, PositionStatus, Ready, Status,
 };
 use crate::actors::lanes::LaneCounts;
+use crate::broker::dhan::rest::budget_log::BudgetLog;
 use crate::clock::SessionClock;
 use crate::journal::writer::JournalWriter;
 use crate::store::writer::Health;
@@ -53,6 +55,7 @@ pub struct Publisher {
     alarms: VecDeque<Alarm>,
     answered: Option<OperatorAnswer>,
     in_session: bool,
+    budget: Arc<BudgetLog>,
 }
 
 impl Publisher {
@@ -63,9 +66,20 @@ impl Publisher {
         config_hash: String,
         indices: Vec<Underlying>,
         started_at: Instant,
+        budget: Arc<BudgetLog>,
     ) -> Publisher {
-        let (alarms, answered) = (VecDeque::new(), None);
-        Publisher { mode, version, config_hash, indices, day: None, started_at, alarms, answered, in_session: false }
+        Publisher {
+            mode,
+            version,
+            config_hash,
+            indices,
+            day: None,
+            started_at,
+            alarms: VecDeque::new(),
+            answered: None,
+            in_session: false,
+            budget,
+        }
     }
 
     /// A session opened or closed.
@@ -160,6 +174,7 @@ impl Publisher {
         status.money = self.money(books);
         status.journal =
             JournalStatus { seq, durable_seq: durability.database.0, digest, trouble: trouble(&durability.health) };
+        status.budget = self.budget.standing().into();
         status.alarms = self.alarms.iter().cloned().collect();
         status.ready = self.ready(books, evidence, &status);
         status

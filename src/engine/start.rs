@@ -40,6 +40,7 @@ use super::watch::Watch;
 use crate::actors::feed_hub::FeedHub;
 use crate::actors::lanes::{LaneLimits, Lanes};
 use crate::actors::supervisor::Watched;
+use crate::broker::dhan::rest::budget_log::BudgetLog;
 use crate::broker::{BrokerBooks, Fault, MarketData, OrderPort};
 use crate::clock::SessionClock;
 use crate::config::Effective;
@@ -82,6 +83,8 @@ pub struct Plan {
     pub sockets: SocketPlan,
     /// How long the reconciler waits for what.
     pub reconciler: ReconcilerParams,
+    /// The rate budget behind the ports, for the status.
+    pub budget: Arc<BudgetLog>,
 }
 
 /// Why a run did not start.
@@ -214,8 +217,14 @@ pub async fn start(
     release.push(&receipt, commands);
 
     let expiring = expiring(core.universe(), day);
-    let mut publisher =
-        Publisher::new(*mode, crate::backtest::run::CODE_VERSION.to_owned(), config.hash.clone(), indices.clone(), now);
+    let mut publisher = Publisher::new(
+        *mode,
+        crate::backtest::run::CODE_VERSION.to_owned(),
+        config.hash.clone(),
+        indices.clone(),
+        now,
+        Arc::clone(&plan.budget),
+    );
     publisher.session(Some(day));
     let on_look = subscriptions(sockets, indices, day, Rc::clone(&evidence));
     let reader = Reader::new(plan.books.clone(), inbox, clock.clone());

@@ -82,6 +82,18 @@ pub fn status(s: &Status, now: Instant) -> String {
         count(j.seq),
         j.seq - j.durable_seq.min(j.seq)
     );
+    let windows = s.budget.windows.iter().filter(|w| w.calls == "order");
+    let windows: Vec<String> = windows.map(|w| format!("{} of {} a {}", w.used, w.limit, w.window)).collect();
+    if !windows.is_empty() {
+        let trouble = s.budget.trouble.as_ref().map_or(String::new(), |trouble| format!("; TROUBLE: {trouble}"));
+        let _ = writeln!(
+            out,
+            "Calls    orders {}; {} not let go, {} too many for the broker{trouble}",
+            windows.join(", "),
+            s.budget.refused,
+            s.budget.rate_limited
+        );
+    }
     for (underlying, index) in &s.indices {
         let level = price(index.level_paise);
         let age = ago(now, index.level_at);

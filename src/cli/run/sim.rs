@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use scalper_decide::domain::{Age, Instrument};
+use scalper_decide::rate_budget::RateParams;
 use scalper_decide::reconciler::ReconcilerParams;
 use secrecy::ExposeSecret as _;
 use tokio::sync::watch;
@@ -13,7 +14,7 @@ use super::RunArgs;
 use crate::broker::Sim;
 use crate::broker::dhan::credentials::Credentials;
 use crate::broker::dhan::feed::FeedConfig;
-use crate::broker::dhan::rest::budget::Unlimited;
+use crate::broker::dhan::rest::budget_log::BudgetLog;
 use crate::broker::dhan::rest::client::{Client, fixed};
 use crate::broker::dhan::rest::instruments;
 use crate::broker::dhan::rest::transport::Limits;
@@ -28,8 +29,8 @@ use crate::engine::status::Mode;
 use crate::store::place::{FolderLock, StoreUrl};
 
 /// Files of one run in the data folder.
-const LEFT_BEHIND: [&str; 6] =
-    ["scalper.db", "scalper.db-wal", "scalper.db-shm", "sent.log", "emergency.journal", "live-day.json"];
+const LEFT_BEHIND: [&str; 7] =
+    ["scalper.db", "scalper.db-wal", "scalper.db-shm", "sent.log", "emergency.journal", "live-day.json", "rate.log"];
 /// Wall time that an answer of the simulator may take before the reconciler looks closer.
 const PATIENCE_SECS: f64 = 0.5;
 
@@ -81,8 +82,10 @@ pub(super) async fn plan(
     *answer_timeout = (*answer_timeout).max(Age::from_nanos((PATIENCE_SECS * clock.speed() * 1e9) as i64));
     let credentials =
         Credentials { client_id: access.client_id.clone(), token: access.token.expose_secret().to_owned().into() };
+    let budget = BudgetLog::open(&args.data_dir, RateParams::default(), clock.clone());
+    let budget = Arc::new(budget.with_context(|| format!("rate.log in {}", args.data_dir.display()))?);
     let client =
-        Client::<Sim>::for_simulator(&access.rest, fixed(credentials.clone()), Arc::new(Unlimited), Limits::default())?;
+        Client::<Sim>::for_simulator(&access.rest, fixed(credentials.clone()), budget.clone(), Limits::default())?;
     let instruments = instruments(&client, &args.data_dir, &config, &clock).await?;
     let sockets = SocketPlan {
         feed: FeedConfig::new(&access.feed),
@@ -102,6 +105,7 @@ pub(super) async fn plan(
         books: Arc::new(client.clone()),
         market: Arc::new(client),
         sockets,
+        budget,
     })
 }
 

@@ -52,6 +52,12 @@ pub enum OperatorCommand {
     /// A person has looked at every order that is ours and unknown, that came late, or about which the broker contradicts
     /// itself: none of those seen so far keeps entries waiting any more. Orders that still live beyond their end do.
     Acknowledge,
+    /// Not a person: whether the guardian, which closes everything should the engine die, is there. Without it no new
+    /// risk is taken, and working entries are taken back.
+    Guardian {
+        /// It is there and awake.
+        alive: bool,
+    },
     /// Trip the account's breaker: everything is closed, no entries for the rest of the trading day.
     TripBreaker {
         /// Why, in words.
@@ -138,6 +144,7 @@ mod tests {
             OperatorCommand::Close { position, lots: Some(Lots::new(2)), request: 9 },
             OperatorCommand::Tighten { position, stop: Premium::from_rupees(80) },
             OperatorCommand::Acknowledge,
+            OperatorCommand::Guardian { alive: false },
             OperatorCommand::TripBreaker { reason: "drill".to_owned() },
         ] {
             let text = serde_json::to_string(&command).unwrap();

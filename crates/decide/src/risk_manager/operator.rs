@@ -14,6 +14,8 @@ pub struct OperatorGate {
     halted: bool,
     reduce_only: bool,
     paused: BTreeSet<Underlying>,
+    /// The guardian is gone.
+    unguarded: bool,
     /// Partial closes carried out today, by the number of the request.
     requests: BTreeSet<u64>,
 }
@@ -25,14 +27,21 @@ impl OperatorGate {
             Some(EntryBlock::Halted)
         } else if self.reduce_only {
             Some(EntryBlock::ReduceOnly)
+        } else if self.unguarded {
+            Some(EntryBlock::Unguarded)
         } else {
             self.paused.contains(&underlying).then_some(EntryBlock::IndexPaused)
         }
     }
 
+    /// Nobody would close our positions should we die.
+    pub const fn is_unguarded(&self) -> bool {
+        self.unguarded
+    }
+
     /// Every door that is closed, in words.
     pub fn closed(&self) -> Vec<String> {
-        let whole = [(self.halted, "halted"), (self.reduce_only, "reduce only")];
+        let whole = [(self.halted, "halted"), (self.reduce_only, "reduce only"), (self.unguarded, "no guardian")];
         let whole = whole.into_iter().filter(|(is_closed, _)| *is_closed).map(|(_, word)| word.to_owned());
         whole.chain(self.paused.iter().map(|underlying| format!("{underlying} paused"))).collect()
     }
@@ -63,6 +72,13 @@ impl RiskManager {
             OperatorCommand::Halt => {
                 let changed = !std::mem::replace(&mut self.gate.halted, true);
                 actions.extend(self.plans.keys().map(|position| RiskAction::StopBuying { position: *position }));
+                done(changed)
+            }
+            OperatorCommand::Guardian { alive } => {
+                let changed = std::mem::replace(&mut self.gate.unguarded, !alive) == *alive;
+                if !alive {
+                    actions.extend(self.plans.keys().map(|position| RiskAction::StopBuying { position: *position }));
+                }
                 done(changed)
             }
             OperatorCommand::ReduceOnly => done(!std::mem::replace(&mut self.gate.reduce_only, true)),
