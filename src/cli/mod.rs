@@ -7,6 +7,7 @@ pub mod db;
 pub mod demo;
 pub mod exit;
 pub mod greeks;
+pub mod guardian;
 pub mod operate;
 pub mod progress;
 pub mod run;
@@ -47,6 +48,8 @@ enum Verb {
     Token(token::TokenArgs),
     /// Run the daemon: trade by itself in the simulated market.
     Run(run::RunArgs),
+    /// Watch over the engine of a data folder, and close what it holds should it die. `run` starts one by itself.
+    Guardian(guardian::GuardianArgs),
     #[command(flatten)]
     Operate(operate::Operate),
     /// Run a simulated broker on this machine: REST, market feed, depth and order updates, until Ctrl-C.
@@ -71,6 +74,7 @@ pub fn main() -> ExitCode {
         Verb::Greeks(args) => greeks::run_verb(&args),
         Verb::Token(args) => token::run(&args),
         Verb::Run(args) => run::run(&args),
+        Verb::Guardian(args) => guardian::run(&args),
         Verb::Operate(verb) => operate::run(&verb),
         Verb::Sim(args) => sim::run(&args),
     };

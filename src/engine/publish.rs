@@ -17,7 +17,7 @@ use scalper_decide::risk_manager::GuardedPosition;
 use super::handle::Outcome;
 use super::notes::Notes;
 use super::status::{
-    Alarm, DayMoney, IndexStatus, JournalStatus, Link, Mode, OrderStatus, PositionStatus, Ready, Status,
+    Alarm, DayMoney, GuardianStatus, IndexStatus, JournalStatus, Link, Mode, OrderStatus, PositionStatus, Ready, Status,
 };
 use crate::actors::lanes::LaneCounts;
 use crate::broker::dhan::rest::budget_log::BudgetLog;
@@ -56,6 +56,7 @@ pub struct Publisher {
     answered: Option<OperatorAnswer>,
     in_session: bool,
     budget: Arc<BudgetLog>,
+    guardian: Option<GuardianStatus>,
 }
 
 impl Publisher {
@@ -79,7 +80,18 @@ impl Publisher {
             answered: None,
             in_session: false,
             budget,
+            guardian: None,
         }
+    }
+
+    /// What was seen of the guardian.
+    pub fn guardian(&mut self, now: Instant, seen: GuardianStatus) {
+        let was = self.guardian.as_ref().is_some_and(|before| before.is_alive);
+        if was && !seen.is_alive {
+            let text = format!("the guardian is gone ({}): no entries until one is awake again", seen.text);
+            self.alarm(now, "NO_GUARDIAN", text);
+        }
+        self.guardian = Some(seen);
     }
 
     /// A session opened or closed.
@@ -174,6 +186,7 @@ impl Publisher {
         status.money = self.money(books);
         status.journal =
             JournalStatus { seq, durable_seq: durability.database.0, digest, trouble: trouble(&durability.health) };
+        status.guardian = self.guardian.clone();
         status.budget = self.budget.standing().into();
         status.alarms = self.alarms.iter().cloned().collect();
         status.ready = self.ready(books, evidence, &status);

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scalper_decide::decision_core::{Books, Core};
+use scalper_decide::domain::operator::OperatorCommand;
 use scalper_decide::domain::{Age, Command, Event, Instant, InstrumentKind, Universe};
 use scalper_decide::journal::JournalEntry;
 use scalper_decide::pipeline::Halt;
+use sd_notify::NotifyState;
 use tokio::sync::{mpsc, watch};
 
 use super::gateway::{Gateway, Outgoing};
@@ -21,8 +23,11 @@ use super::sockets::SharedEvidence;
 use super::status::Status;
 use crate::actors::lanes::{Input, Lanes};
 use crate::clock::SessionClock;
+use crate::guardian::beat::Heart;
+use crate::guardian::post::GuardWatch;
 use crate::journal::writer::{JournalHalt, JournalWriter};
 use crate::store::projection::Projector;
+use crate::store::writer::Health;
 
 /// Inputs taken in before sockets and senders of the same thread get their turn.
 const BURST: usize = 256;
@@ -77,6 +82,10 @@ pub struct Runtime<C> {
     pub evidence: SharedEvidence,
     /// Told the wanted instruments whenever they may have changed.
     pub on_look: OnLook,
+    /// Shows that the loop goes on; a guardian's own loop shows nobody.
+    pub heart: Option<Heart>,
+    /// The guardian, when entries need one.
+    pub guard: Option<GuardWatch>,
 }
 
 enum Woken {
@@ -248,6 +257,10 @@ impl<C: Core> Runtime<C> {
     /// Projections of slow things, a flush of the journal when one is due, and a fresh status.
     async fn look(&mut self, status: &watch::Sender<Arc<Status>>) -> Result<(), Stopped> {
         let now = self.clock.now();
+        if let Health::Fenced(e) = self.journal.durability().health {
+            // Somebody took over while this process was away: it has nothing to say any more (E8).
+            return Err(Stopped::Journal(JournalHalt::Writer(e)));
+        }
         let books = self.core.books().await;
         self.projector.look(self.core.ledger().last_stamp(), &books);
         if self.journal.is_due(now) {
@@ -268,6 +281,29 @@ impl<C: Core> Runtime<C> {
             self.core.digest(),
         );
         status.send_replace(Arc::new(fresh));
+        if let Some(heart) = &mut self.heart {
+            heart.beat(now, &books);
+            // The same progress for a service manager; without one nothing happens.
+            let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+        }
+        let is_unguarded = books.risk.gate().is_unguarded();
+        drop(books);
+        self.look_at_guardian(now, is_unguarded).await
+    }
+
+    /// Tells the core when the guardian comes or goes.
+    async fn look_at_guardian(&mut self, now: Instant, is_unguarded: bool) -> Result<(), Stopped> {
+        let Some(guard) = &mut self.guard else { return Ok(()) };
+        let seen = guard.look();
+        let alive = seen.is_alive;
+        self.publisher.guardian(now, seen);
+        if is_unguarded != alive {
+            return Ok(());
+        }
+        let at = self.clock.now();
+        self.catch_up(at).await?;
+        self.event(at, &Event::Operator(OperatorCommand::Guardian { alive })).await?;
+        self.publisher.operated();
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use chrono::NaiveDate;
 use scalper_decide::decision_core::Core as _;
 use scalper_decide::direct::CoreTables;
 use scalper_decide::domain::broker::{BrokerEvent, BrokerRead};
+use scalper_decide::domain::operator::OperatorCommand;
 use scalper_decide::domain::{
     Age, Command, Event, IndexPrice, Instant, Instrument, InstrumentId, InstrumentKind, SessionHours, Underlying,
     Universe,
@@ -44,6 +45,8 @@ use crate::broker::dhan::rest::budget_log::BudgetLog;
 use crate::broker::{BrokerBooks, Fault, MarketData, OrderPort};
 use crate::clock::SessionClock;
 use crate::config::Effective;
+use crate::guardian::beat::{Ended, Heart};
+use crate::guardian::post::GuardWatch;
 use crate::journal::run::{self, NewRun, RunState};
 use crate::journal::writer::{JournalHalt, JournalWriter};
 use crate::store::error::StoreError;
@@ -56,6 +59,9 @@ use crate::store::{Owner, Store, StoreOptions};
 const BEFORE_OPEN: Age = Age::from_mins(15);
 /// How long the lease lasts without renewal.
 const LEASE: Duration = Duration::from_secs(10);
+
+/// How long fencing off a living engine may take before it has to be ended.
+const FENCE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// What a run is made of.
 pub struct Plan {
@@ -83,8 +89,25 @@ pub struct Plan {
     pub sockets: SocketPlan,
     /// How long the reconciler waits for what.
     pub reconciler: ReconcilerParams,
+    /// What the run is for.
+    pub role: Role,
     /// The rate budget behind the ports, for the status.
     pub budget: Arc<BudgetLog>,
+}
+
+/// What a run is for.
+#[derive(Debug)]
+pub enum Role {
+    /// Trade.
+    Engine {
+        /// The guardian without which there are no entries; `None` when it is not wanted.
+        guard: Option<GuardWatch>,
+    },
+    /// Close what an engine left behind.
+    Guardian {
+        /// The engine still lives and holds the folder: it is fenced off in place of being dead.
+        beside: bool,
+    },
 }
 
 /// Why a run did not start.
@@ -119,6 +142,15 @@ pub enum StartError {
     /// The journal does not take the first events.
     #[error(transparent)]
     Journal(#[from] JournalHalt),
+    /// The engine that lives could not be fenced off.
+    #[error("the engine that holds the folder could not be fenced off: {0}")]
+    NotFenced(String),
+    /// There is no journal of an open session today: no position of ours is open.
+    #[error("nothing was begun on {day}: nothing is held")]
+    NothingBegun {
+        /// Today.
+        day: NaiveDate,
+    },
     /// The file of marks before sending does not work.
     #[error("sent.log in the data folder: {0}")]
     SentLog(std::io::Error),
@@ -142,10 +174,16 @@ pub struct Started {
 /// # Errors
 /// [`StartError`]: nothing is half started then, and the data folder is free again.
 pub async fn start(
-    plan: Plan,
+    mut plan: Plan,
     status: watch::Sender<Arc<Status>>,
     asks: mpsc::Receiver<Ask>,
 ) -> Result<Started, StartError> {
+    let (guard, is_guardian) = match &mut plan.role {
+        Role::Engine { guard } => (guard.take(), false),
+        Role::Guardian { .. } => (None, true),
+    };
+    let heart = (!is_guardian).then(|| Heart::new(&plan.dir));
+    let wants_guardian = guard.is_some();
     let Plan { mode, config, clock, .. } = &plan;
     let now = clock.now();
     let day = now.ist_date();
@@ -161,8 +199,13 @@ pub async fn start(
         url: plan.store.clone().unwrap_or_else(|| StoreUrl::default_in(&plan.dir)),
         owner: Some(Owner { mode: run_mode, account: plan.account.clone() }),
     };
-    let store = Store::open(&options).await?;
-    let lease = store.take_lease(LeaseRequest::engine(store.dir(), LEASE)).await?;
+    let (store, lease) = if matches!(plan.role, Role::Guardian { beside: true }) {
+        fence(&options).await?
+    } else {
+        let store = Store::open(&options).await?;
+        let lease = store.take_lease(LeaseRequest::engine(store.dir(), LEASE)).await?;
+        (store, lease)
+    };
 
     let tables = CoreTables {
         calendar: Arc::new(config.tables.calendar.clone()),
@@ -172,6 +215,10 @@ pub async fn start(
     let mut projector = Projector::new();
     let mut notes = Notes::default();
     let recovered = recover::replay(store.url(), day, &mut core, &mut projector, |entries| notes.take(entries)).await?;
+    if is_guardian && !recovered.is_open {
+        store.close().await;
+        return Err(StartError::NothingBegun { day });
+    }
 
     let manifest = NewRun {
         id: Uuid::now_v7(),
@@ -204,7 +251,11 @@ pub async fn start(
 
     let mut opening = Opening { core, projector, journal, notes, reads: BTreeSet::new(), commands: Vec::new() };
     let indices = config.params.indices.clone();
-    let bars = opening.bring_up(&plan, &hours, &recovered).await?;
+    let bars = if is_guardian {
+        opening.flatten(clock.now()).await?
+    } else {
+        opening.bring_up(&plan, &hours, &recovered, wants_guardian).await?
+    };
     let Opening { core, mut projector, mut journal, notes, commands, .. } = opening;
 
     let evidence: SharedEvidence = Rc::new(RefCell::new(Evidence::default()));
@@ -250,8 +301,34 @@ pub async fn start(
         notes,
         evidence,
         on_look,
+        heart,
+        guard,
     };
     Ok(Started { runtime, status, store, lease, run, clock: clock.clone(), watched, summary })
+}
+
+/// Takes the lease from an engine that lives, and waits until it cannot send any more even if it wakes up (E8, I20).
+async fn fence(options: &StoreOptions) -> Result<(Store, Lease), StartError> {
+    let taken = async {
+        let store = Store::open_beside(options).await?;
+        let lease = store.take_lease(LeaseRequest::engine(store.dir(), LEASE)).await?;
+        Ok::<_, StoreError>((store, lease))
+    };
+    // A process that was stopped inside a transaction keeps everybody else out for ever.
+    let taken = tokio::time::timeout(FENCE_PATIENCE, taken).await;
+    let (store, lease) =
+        taken.map_err(|_| StartError::NotFenced("the database is held".to_owned()))?.map_err(|e| match e {
+            StoreError::Refused(_) | StoreError::Fenced(_) | StoreError::Lost(_) => {
+                StartError::NotFenced(e.to_string())
+            }
+            other => other.into(),
+        })?;
+    let left = lease.others_are_done_at().map_or(0, |done| done.nanos() - Moment::now().wall.nanos());
+    // A wall clock that was set back makes nobody wait longer than a lease lasts.
+    let left = Duration::from_nanos(u64::try_from(left).unwrap_or(0)).min(LEASE);
+    tracing::warn!(target: "guardian", millis = left.as_millis(), "the engine is fenced off; waiting until it knows");
+    tokio::time::sleep(left).await;
+    Ok((store, lease))
 }
 
 /// A core on its way to the first live event.
@@ -272,18 +349,26 @@ impl Opening {
         plan: &Plan,
         hours: &SessionHours,
         recovered: &Recovered,
+        wants_guardian: bool,
     ) -> Result<usize, StartError> {
         let now = plan.clock.now();
+        let guarded = Event::Operator(OperatorCommand::Guardian { alive: !wants_guardian });
         let configured =
             Event::Configured { params: Box::new(plan.config.params.clone()), reconciler: Some(plan.reconciler) };
         if recovered.events > 0 {
             // What is safe to change while a day is under way changes; the rest waits or is refused, and says so.
             self.event(now, configured).await?;
+            self.event(now, guarded).await?;
             if recovered.is_open {
                 return self.fill_gap(plan, hours, recovered).await;
             }
         } else {
-            self.event(Instant::from_ist(hours.day, midnight()) - Age::from_mins(60 * 24 * 30), configured).await?;
+            let long_ago = Instant::from_ist(hours.day, midnight()) - Age::from_mins(60 * 24 * 30);
+            self.event(long_ago, configured).await?;
+            if wants_guardian {
+                // Until one is seen.
+                self.event(long_ago, guarded).await?;
+            }
         }
         let is_index = |i: &&Instrument| matches!(i.kind, InstrumentKind::Index { .. });
         let indices: Vec<Instrument> = plan.instruments.iter().filter(is_index).cloned().collect();
@@ -312,6 +397,15 @@ impl Opening {
         self.give_reads_back(plan.clock.now()).await?;
         self.flush();
         Ok(read)
+    }
+
+    /// A guardian's first words: no entries, and everything must go.
+    async fn flatten(&mut self, now: Instant) -> Result<usize, StartError> {
+        self.event(now, Event::Operator(OperatorCommand::Halt)).await?;
+        self.event(now, Event::Operator(OperatorCommand::Flatten { underlying: None })).await?;
+        self.give_reads_back(now).await?;
+        self.flush();
+        Ok(0)
     }
 
     /// Catches up with the clock, then reports every read asked for meanwhile as failed, so that it is asked for again
@@ -514,6 +608,12 @@ impl Started {
     pub async fn run(self) -> Stopped {
         let Started { runtime, status, store, run, clock, lease, .. } = self;
         let (stopped, mut runtime) = runtime.run(status).await;
+        let ended = match stopped {
+            Stopped::Asked => Some(Ended::Asked),
+            Stopped::DayOver => Some(Ended::DayOver),
+            // No word of an end: the guardian takes it for a death.
+            Stopped::Halted(_) | Stopped::Journal(_) => None,
+        };
         runtime.journal.project(runtime.projector.take());
         if let Ok(receipt) = runtime.journal.commit()
             && let Err(e) = receipt.for_exit().await
@@ -525,8 +625,16 @@ impl Started {
         if let Err(e) = store.end_run(run, state, clock.now()).await {
             tracing::error!(target: "journal", error = %e, "the end of the run could not be noted");
         }
+        let mut heart = runtime.heart.take();
+        if let (Some(heart), Some(_)) = (&mut heart, ended) {
+            heart.beat(clock.now(), &runtime.core.books().await);
+        }
         drop((runtime, lease));
         store.close().await;
+        // The very last: whoever acts on it finds the folder free.
+        if let (Some(heart), Some(ended)) = (&mut heart, ended) {
+            heart.end(ended);
+        }
         stopped
     }
 }

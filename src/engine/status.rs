@@ -168,6 +168,17 @@ pub struct JournalStatus {
     pub trouble: Option<String>,
 }
 
+/// The process that would close our positions, as the engine sees it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuardianStatus {
+    /// It is there, awake and watching: without that no entries.
+    pub is_alive: bool,
+    /// Its process, when one was ever seen.
+    pub pid: Option<u32>,
+    /// What it says it does.
+    pub text: String,
+}
+
 /// How full one window of the broker's rate limits is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallWindow {
@@ -270,6 +281,9 @@ pub struct Status {
     /// Calls to the broker.
     #[serde(default)]
     pub budget: BudgetStatus,
+    /// The guardian; `None` when the engine runs without one.
+    #[serde(default)]
+    pub guardian: Option<GuardianStatus>,
     /// The latest alarms, at most 50.
     pub alarms: Vec<Alarm>,
 }
@@ -300,6 +314,7 @@ impl Status {
             money: DayMoney::default(),
             journal: JournalStatus::default(),
             budget: BudgetStatus::default(),
+            guardian: None,
             alarms: Vec::new(),
         }
     }

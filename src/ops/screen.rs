@@ -82,6 +82,11 @@ pub fn status(s: &Status, now: Instant) -> String {
         count(j.seq),
         j.seq - j.durable_seq.min(j.seq)
     );
+    if let Some(guardian) = &s.guardian {
+        let state = if guardian.is_alive { "awake" } else { "NOT AWAKE" };
+        let pid = guardian.pid.map_or(String::new(), |pid| format!(", process {pid}"));
+        let _ = writeln!(out, "Guardian {state}{pid}: {}", guardian.text);
+    }
     let windows = s.budget.windows.iter().filter(|w| w.calls == "order");
     let windows: Vec<String> = windows.map(|w| format!("{} of {} a {}", w.used, w.limit, w.window)).collect();
     if !windows.is_empty() {

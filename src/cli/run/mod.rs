@@ -1,7 +1,7 @@
 //! `scalper run`: the daemon. What it is connected to is made here, one file per mode; how it lives is [`serve`].
 
 mod serve;
-mod sim;
+pub(super) mod sim;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,6 +13,8 @@ use clap::Args;
 use super::config::named_or_default;
 use super::exit::{BadUsage, Code};
 use crate::config;
+use crate::engine::start::Role;
+use crate::guardian::post::GuardWatch;
 use crate::ops::logging;
 use crate::store::place::StoreUrl;
 
@@ -53,6 +55,21 @@ pub struct RunArgs {
     /// Where health and metrics are served; loopback only.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
+    /// Who starts the guardian, without which there are no entries.
+    #[arg(long, value_name = "WHO", value_enum, default_value_t = GuardianFrom::Run)]
+    pub guardian: GuardianFrom,
+    /// Run without a guardian: nobody closes open positions should this process die.
+    #[arg(long, conflicts_with = "guardian")]
+    pub no_guardian: bool,
+}
+
+/// Who starts the guardian.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum GuardianFrom {
+    /// This verb, unless one is at its post already. It outlives the run.
+    Run,
+    /// Somebody else: a service manager, or a person.
+    Elsewhere,
 }
 
 fn parse_speed(text: &str) -> Result<f64, String> {
@@ -72,7 +89,10 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Code> {
     let world = sim::world(args, &config)?;
     let system = actix_rt::System::new();
     let code = system.block_on(async {
-        let plan = sim::plan(args, config, &world, url).await?;
+        // A simulated world inside this process ends with it, and so does everything held there.
+        let is_guarded = args.simulator.is_some() && !args.no_guardian;
+        let role = Role::Engine { guard: is_guarded.then(|| GuardWatch::new(&args.data_dir)) };
+        let plan = sim::plan(args, config, &world, url, role).await?;
         serve::serve(args, plan).await
     });
     drop(world);

@@ -2,27 +2,41 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use metrics_exporter_prometheus::PrometheusBuilder;
+use sd_notify::NotifyState;
 use secrecy::ExposeSecret as _;
 
-use super::RunArgs;
+use super::{GuardianFrom, RunArgs};
 use crate::actors::last_words::{Ending, LastWords};
 use crate::actors::supervisor::{self, Finding, Supervisor};
 use crate::cli::exit::Code;
 use crate::engine::runtime::Stopped;
-use crate::engine::start::{self, Plan};
+use crate::engine::start::{self, Plan, Role, StartError};
+use crate::guardian::post;
 use crate::ops::api_token::ApiToken;
 use crate::ops::control::SOCKET;
 use crate::ops::control::server::ControlServer;
 use crate::ops::http::{self, HttpState};
 use crate::ops::screen;
+use crate::store::error::{Refusal, StoreError};
 
 /// Starts what `plan` describes and stays until it ends.
 pub(super) async fn serve(args: &RunArgs, plan: Plan) -> anyhow::Result<Code> {
     let clock = plan.clock.clone();
     let (handle, status, asks) = start::handle(&plan);
     let control = ControlServer::bind(&args.data_dir.join(SOCKET)).await?;
-    let mut started = start::start(plan, status, asks).await?;
+    let is_guarded = matches!(plan.role, Role::Engine { guard: Some(_) });
+    let mut started = match start::start(plan, status, asks).await {
+        Ok(started) => started,
+        Err(e) => return Err(with_guardian(args, e)),
+    };
+    if is_guarded && args.guardian == GuardianFrom::Run {
+        post::start(&args.data_dir, &guardian_arguments(args))
+            .with_context(|| format!("the guardian does not start; see {} in the data folder", post::LOG))?;
+    }
+    // Without a service manager nothing happens.
+    let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&started.summary)]);
     tokio::spawn(control.serve(handle.clone()));
     let (token, shown) = ApiToken::open(&args.data_dir)?;
     let recorder = PrometheusBuilder::new().build_recorder();
@@ -65,6 +79,34 @@ pub(super) async fn serve(args: &RunArgs, plan: Plan) -> anyhow::Result<Code> {
         }
         Stopped::Halted(halt) => anyhow::bail!("the core must not go on: {halt}"),
         Stopped::Journal(halt) => anyhow::bail!("the journal takes nothing more: {halt}"),
+    }
+}
+
+/// What a guardian must know to reach the same broker and the same journal. The database's URL may hold a password and
+/// goes by the environment, which a child inherits.
+fn guardian_arguments(args: &RunArgs) -> Vec<String> {
+    let mut all = vec!["--data-dir".to_owned(), args.data_dir.display().to_string()];
+    let mut add = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            all.extend([name.to_owned(), value]);
+        }
+    };
+    add("--config", args.config.as_ref().map(|path| path.display().to_string()));
+    add("--simulator", args.simulator.as_ref().map(|path| path.display().to_string()));
+    add("--url", args.url.clone().filter(|_| std::env::var_os("SCALPER_DATABASE_URL").is_none()));
+    args.preset.iter().for_each(|preset| add("--preset", Some(preset.clone())));
+    all
+}
+
+/// A folder that a guardian holds is free again soon.
+fn with_guardian(args: &RunArgs, e: StartError) -> anyhow::Error {
+    let at_work = post::report(&args.data_dir).filter(|report| !report.is_watching && report.process.is_alive());
+    match (&e, at_work) {
+        (StartError::Store(StoreError::Refused(Refusal::Locked { .. })), Some(report)) => {
+            let (pid, doing) = (report.process.pid, report.text);
+            anyhow::Error::new(e).context(format!("the guardian is at work (process {pid}: {doing}); start again soon"))
+        }
+        _ => e.into(),
     }
 }
 

@@ -24,7 +24,7 @@ use crate::clock::SessionClock;
 use crate::config::Effective;
 use crate::engine::sim::{SimAccess, SimMarket, SimWorld, after_open};
 use crate::engine::sockets::SocketPlan;
-use crate::engine::start::Plan;
+use crate::engine::start::{Plan, Role};
 use crate::engine::status::Mode;
 use crate::store::place::{FolderLock, StoreUrl};
 
@@ -35,7 +35,7 @@ const LEFT_BEHIND: [&str; 7] =
 const PATIENCE_SECS: f64 = 0.5;
 
 /// The simulated world a run meets.
-pub(super) enum World {
+pub(in crate::cli) enum World {
     /// In this process; ends with it.
     Own(SimWorld),
     /// In another process; goes on without us.
@@ -69,11 +69,12 @@ pub(super) fn world(args: &RunArgs, config: &Effective) -> anyhow::Result<World>
 }
 
 /// What to run there.
-pub(super) async fn plan(
+pub(in crate::cli) async fn plan(
     args: &RunArgs,
     mut config: Effective,
     world: &World,
     store: Option<StoreUrl>,
+    role: Role,
 ) -> anyhow::Result<Plan> {
     let access = world.access();
     let clock = access.clock().await?;
@@ -86,7 +87,11 @@ pub(super) async fn plan(
     let budget = Arc::new(budget.with_context(|| format!("rate.log in {}", args.data_dir.display()))?);
     let client =
         Client::<Sim>::for_simulator(&access.rest, fixed(credentials.clone()), budget.clone(), Limits::default())?;
-    let instruments = instruments(&client, &args.data_dir, &config, &clock).await?;
+    let instruments = match role {
+        Role::Engine { .. } => instruments(&client, &args.data_dir, &config, &clock).await?,
+        // The journal names every contract that an engine could have bought.
+        Role::Guardian { .. } => Vec::new(),
+    };
     let sockets = SocketPlan {
         feed: FeedConfig::new(&access.feed),
         updates: SocketConfig::new(&access.order_updates),
@@ -105,6 +110,7 @@ pub(super) async fn plan(
         books: Arc::new(client.clone()),
         market: Arc::new(client),
         sockets,
+        role,
         budget,
     })
 }
