@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod failpoint;
+pub mod guardian;
 pub mod journal;
 pub mod ops;
 pub mod report;

@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use futures_util::future::BoxFuture;
 use scalper_decide::domain::broker::{Answer, BrokerOrderId, OrderRow, PositionRow, Product, TradeRow};
 use scalper_decide::domain::{ClientOrderId, Money, OrderSide, OrderType, Qty, Segment, Underlying};
+use scalper_decide::rate_budget::OrderUse;
 
 use super::fault::Fault;
 use super::market::{Bar, BarRequest, ChainSnapshot, QuoteSnapshot};
@@ -32,14 +33,16 @@ pub struct NewOrder {
 /// New absolute values for an order that rests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderChange {
+    /// Our id: the broker counts how often an order was changed.
+    pub id: ClientOrderId,
     /// The broker's number.
     pub broker_id: BrokerOrderId,
     /// Type and prices from now on.
     pub order_type: OrderType,
     /// Total quantity in units, the executed part included (C20).
     pub qty: Qty,
-    /// As in [`NewOrder::exit`].
-    pub exit: bool,
+    /// Which share of the rate budget it takes from.
+    pub purpose: OrderUse,
 }
 
 /// The only way to write orders. Each call makes at most one attempt on the wire and never repeats it (B11).

@@ -26,6 +26,10 @@ pub enum Code {
     Data = 3,
     /// The configuration or a dated table is wrong.
     Config = 4,
+    /// The guardian closed what the engine had left; a person should look.
+    GuardianActed = 75,
+    /// The guardian could not close everything.
+    GuardianFailed = 76,
 }
 
 impl From<Code> for ExitCode {

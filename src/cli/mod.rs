@@ -8,6 +8,7 @@ pub mod demo;
 pub mod doctor;
 pub mod exit;
 pub mod greeks;
+pub mod guardian;
 pub mod operate;
 pub mod progress;
 pub mod run;
@@ -50,6 +51,8 @@ enum Verb {
     Run(run::RunArgs),
     /// Look at everything that must be right before a session; non-zero when something is not.
     Doctor(doctor::DoctorArgs),
+    /// Watch over the engine of a data folder, and close what it holds should it die. `run` starts one by itself.
+    Guardian(guardian::GuardianArgs),
     #[command(flatten)]
     Operate(operate::Operate),
     /// Run a simulated broker on this machine: REST, market feed, depth and order updates, until Ctrl-C.
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
         Verb::Token(args) => token::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
+        Verb::Guardian(args) => guardian::run(&args),
         Verb::Operate(verb) => operate::run(&verb),
         Verb::Sim(args) => sim::run(&args),
     };

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scalper_decide::domain::broker::{Answer, BrokerEvent, BrokerOrderId, OrderCall, OrderRow, Product};
-use scalper_decide::domain::{ClientOrderId, Command, OrderPurpose, Segment, Universe};
+use scalper_decide::domain::{ClientOrderId, Command, OrderPurpose, OrderSpec, OrderType, Qty, Segment, Universe};
+use scalper_decide::rate_budget::OrderUse;
 
 use super::sent_log::{SentLog, WasSent};
 use crate::broker::{NewOrder, OrderChange, OrderPort};
@@ -52,7 +53,26 @@ struct Lane {
     /// The order does not exist and never will under this id.
     is_void: bool,
     in_flight: bool,
+    /// Units it was last told to hold.
+    qty: Qty,
     waiting: VecDeque<Outgoing>,
+}
+
+impl Lane {
+    /// What a call is for. A stop that is moved and covers no more than before is trailed; everything else about an
+    /// order that sells reduces risk.
+    fn purpose(&mut self, command: &Command) -> OrderUse {
+        let before = self.qty;
+        if let Command::Place(OrderSpec { qty, .. }) | Command::Modify { qty, .. } = command {
+            self.qty = *qty;
+        }
+        match command {
+            Command::Cancel { .. } => OrderUse::Exit,
+            _ if self.is_entry => OrderUse::Entry,
+            Command::Modify { order_type: OrderType::StopLimit { .. }, qty, .. } if *qty == before => OrderUse::Trail,
+            _ => OrderUse::Exit,
+        }
+    }
 }
 
 struct Inner {
@@ -191,7 +211,7 @@ impl Gateway {
             return;
         }
         lane.in_flight = true;
-        let exit = !lane.is_entry;
+        let purpose = lane.purpose(&next.command);
         let broker_id = lane.broker_id.clone();
         let port = inner.port.clone();
         drop(inner);
@@ -199,7 +219,7 @@ impl Gateway {
         actix_rt::spawn(async move {
             // A place that fails is for the store's drills; here only death and waiting make sense.
             let _ = failpoint::pass("gateway.before_send");
-            let sending = send(&*port, next, broker_id, exit);
+            let sending = send(&*port, next, broker_id, purpose);
             let answer =
                 if failpoint::is_armed(AFTER_SEND) { with_a_death_on_the_way(sending).await } else { sending.await };
             let _ = failpoint::pass("gateway.after_response");
@@ -236,7 +256,8 @@ async fn with_a_death_on_the_way(sending: impl Future<Output = Answer>) -> Answe
     }
 }
 
-async fn send(port: &dyn OrderPort, out: Outgoing, broker_id: Option<BrokerOrderId>, exit: bool) -> Answer {
+async fn send(port: &dyn OrderPort, out: Outgoing, broker_id: Option<BrokerOrderId>, purpose: OrderUse) -> Answer {
+    let exit = purpose != OrderUse::Entry;
     match out.command {
         Command::Place(spec) => {
             let order = NewOrder {
@@ -251,9 +272,9 @@ async fn send(port: &dyn OrderPort, out: Outgoing, broker_id: Option<BrokerOrder
             };
             port.place(order).await
         }
-        Command::Modify { order_type, qty, .. } => {
+        Command::Modify { id, order_type, qty, .. } => {
             let broker_id = broker_id.expect("changes wait for the broker's number");
-            port.modify(OrderChange { broker_id, order_type, qty, exit }).await
+            port.modify(OrderChange { id, broker_id, order_type, qty, purpose }).await
         }
         Command::Cancel { .. } => port.cancel(broker_id.expect("changes wait for the broker's number"), exit).await,
     }
@@ -265,9 +286,7 @@ mod tests {
 
     use futures_util::future::BoxFuture;
     use scalper_decide::domain::broker::BrokerStatus;
-    use scalper_decide::domain::{
-        InstrumentId, OrderSide, OrderSpec, OrderType, PositionId, Premium, Qty, VenueRefusal,
-    };
+    use scalper_decide::domain::{InstrumentId, OrderSide, PositionId, Premium, VenueRefusal};
     use tokio::sync::Notify;
 
     use super::*;

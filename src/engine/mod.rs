@@ -2,7 +2,6 @@
 
 pub mod arming;
 pub mod bell;
-pub mod budget;
 pub mod execution;
 pub mod gateway;
 pub mod handle;

@@ -1,6 +1,7 @@
 //! Makes the status: from copies of the books, the evidence of the sockets and what was answered lately.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use scalper_decide::decision_core::Books;
 use scalper_decide::domain::broker::BrokerEvent;
@@ -18,9 +19,11 @@ use super::arming;
 use super::handle::Outcome;
 use super::notes::Notes;
 use super::status::{
-    Alarm, ArmingStatus, DayMoney, IndexStatus, JournalStatus, Link, Mode, OrderStatus, PositionStatus, Ready, Status,
+    Alarm, ArmingStatus, DayMoney, GuardianStatus, IndexStatus, JournalStatus, Link, Mode, OrderStatus, PositionStatus,
+    Ready, Status,
 };
 use crate::actors::lanes::LaneCounts;
+use crate::broker::dhan::rest::budget_log::BudgetLog;
 use crate::clock::SessionClock;
 use crate::journal::writer::JournalWriter;
 use crate::store::writer::Health;
@@ -57,6 +60,8 @@ pub struct Publisher {
     hours: SessionHours,
     /// Account and most lots of a trade, for the phrase that arms; live only.
     caps: Option<(String, Lots)>,
+    budget: Arc<BudgetLog>,
+    guardian: Option<GuardianStatus>,
 }
 
 impl Publisher {
@@ -68,6 +73,7 @@ impl Publisher {
         indices: Vec<Underlying>,
         started_at: Instant,
         hours: SessionHours,
+        budget: Arc<BudgetLog>,
     ) -> Publisher {
         Publisher {
             mode,
@@ -80,7 +86,19 @@ impl Publisher {
             changed: Vec::new(),
             hours,
             caps: None,
+            budget,
+            guardian: None,
         }
+    }
+
+    /// What was seen of the guardian.
+    pub fn guardian(&mut self, now: Instant, seen: GuardianStatus) {
+        let was = self.guardian.as_ref().is_some_and(|before| before.is_alive);
+        if was && !seen.is_alive {
+            let text = format!("the guardian is gone ({}): no entries until one is awake again", seen.text);
+            self.alarm(now, "NO_GUARDIAN", text);
+        }
+        self.guardian = Some(seen);
     }
 
     /// Orders of this engine cost the money of `account`, at most `lots` in one trade: it has to be armed.
@@ -196,6 +214,8 @@ impl Publisher {
         status.money = self.money(books);
         status.journal =
             JournalStatus { seq, durable_seq: durability.database.0, digest, trouble: trouble(&durability.health) };
+        status.guardian = self.guardian.clone();
+        status.budget = self.budget.standing().into();
         status.alarms = self.alarms.iter().cloned().collect();
         status.ready = self.ready(books, evidence, &status);
         status

@@ -9,6 +9,7 @@ use scalper_decide::domain::operator::OperatorCommand;
 use scalper_decide::domain::{Age, Command, Event, Instant, InstrumentKind, Universe};
 use scalper_decide::journal::JournalEntry;
 use scalper_decide::pipeline::Halt;
+use sd_notify::NotifyState;
 use tokio::sync::{mpsc, watch};
 
 use super::arming::{Arming, Examined};
@@ -22,8 +23,11 @@ use super::sockets::SharedEvidence;
 use super::status::Status;
 use crate::actors::lanes::{Input, Lanes};
 use crate::clock::SessionClock;
+use crate::guardian::beat::Heart;
+use crate::guardian::post::GuardWatch;
 use crate::journal::writer::{JournalHalt, JournalWriter};
 use crate::store::projection::Projector;
+use crate::store::writer::Health;
 
 /// Inputs taken in before sockets and senders of the same thread get their turn.
 const BURST: usize = 256;
@@ -80,6 +84,10 @@ pub struct Runtime<C> {
     pub on_look: OnLook,
     /// The status as of the last look.
     pub last: Option<Arc<Status>>,
+    /// Shows that the loop goes on; a guardian's own loop shows nobody.
+    pub heart: Option<Heart>,
+    /// The guardian, when entries need one.
+    pub guard: Option<GuardWatch>,
 }
 
 enum Woken {
@@ -269,6 +277,10 @@ impl<C: Core> Runtime<C> {
     /// A flush of the journal when one is due, and a fresh status.
     async fn look(&mut self, status: &watch::Sender<Arc<Status>>) -> Result<(), Stopped> {
         let now = self.clock.now();
+        if let Health::Fenced(e) = self.journal.durability().health {
+            // Somebody took over while this process was away: it has nothing to say any more (E8).
+            return Err(Stopped::Journal(JournalHalt::Writer(e)));
+        }
         let books = self.core.books().await;
         if self.journal.is_due(now) {
             self.journal.project(self.projector.take());
@@ -293,6 +305,29 @@ impl<C: Core> Runtime<C> {
         let fresh = Arc::new(fresh);
         self.last = Some(Arc::clone(&fresh));
         status.send_replace(fresh);
+        if let Some(heart) = &mut self.heart {
+            heart.beat(now, &books);
+            // The same progress for a service manager; without one nothing happens.
+            let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+        }
+        let is_unguarded = books.risk.gate().is_unguarded();
+        drop(books);
+        self.look_at_guardian(now, is_unguarded).await
+    }
+
+    /// Tells the core when the guardian comes or goes.
+    async fn look_at_guardian(&mut self, now: Instant, is_unguarded: bool) -> Result<(), Stopped> {
+        let Some(guard) = &mut self.guard else { return Ok(()) };
+        let seen = guard.look();
+        let alive = seen.is_alive;
+        self.publisher.guardian(now, seen);
+        if is_unguarded != alive {
+            return Ok(());
+        }
+        let at = self.clock.now();
+        self.catch_up(at).await?;
+        self.event(at, &Event::Operator(OperatorCommand::Guardian { alive })).await?;
+        self.publisher.operated();
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use scalper_decide::direct::{CoreTables, Direct};
 use scalper_decide::domain::{InstrumentId, Lots, PositionId, Premium, Qty, SessionHours, TimeOfDay, Underlying};
 use scalper_decide::paper::{self, PaperVenue};
+use scalper_decide::rate_budget::RateParams;
 use scalper_decide::reconciler::ReconcilerParams;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::oneshot;
@@ -21,6 +22,7 @@ use crate::backtest::feed::TickFeed as _;
 use crate::backtest::sample_feed::SampleFeed;
 use crate::broker::dhan::credentials::Credentials;
 use crate::broker::dhan::rest::budget::Unlimited;
+use crate::broker::dhan::rest::budget_log::BudgetLog;
 use crate::broker::dhan::rest::client::{Client, fixed};
 use crate::broker::dhan::rest::endpoints::Endpoints;
 use crate::broker::dhan::rest::token::{CheckedToken, TokenKeeper, TokenSource, jwt};
@@ -139,7 +141,10 @@ async fn rig(who: Who, base: &str, config: &Effective, hours: SessionHours) -> R
     let patient = Patient::new(mode, broker, clock.clone(), dir.path().to_owned(), config);
     let (asks_in, asks) = mpsc::channel(4);
     let indices = config.params.indices.clone();
-    let publisher = Publisher::new(mode, "t".to_owned(), config.hash.clone(), indices, at, hours.clone());
+    let publisher = {
+        let budget = Arc::new(BudgetLog::open(dir.path(), RateParams::default(), clock.clone()).unwrap());
+        Publisher::new(mode, "t".to_owned(), config.hash.clone(), indices, at, hours.clone(), budget)
+    };
     let runtime = Runtime {
         core,
         lanes,
@@ -156,6 +161,8 @@ async fn rig(who: Who, base: &str, config: &Effective, hours: SessionHours) -> R
         arming: Arming::new(patient),
         on_look: Box::new(|_, _| {}),
         last: None,
+        heart: None,
+        guard: None,
     };
     let status = watch::channel(Arc::new(Status::starting(mode, "t", "h", at))).0;
     Rig { runtime, status, at, _asks: asks_in, _store: store, _dir: dir }

@@ -45,9 +45,12 @@ use super::watch::Watch;
 use crate::actors::feed_hub::FeedHub;
 use crate::actors::lanes::{LaneLimits, Lanes};
 use crate::actors::supervisor::Watched;
+use crate::broker::dhan::rest::budget_log::BudgetLog;
 use crate::broker::{Fault, MarketData};
 use crate::clock::SessionClock;
 use crate::config::Effective;
+use crate::guardian::beat::{Ended, Heart};
+use crate::guardian::post::GuardWatch;
 use crate::journal::run::{self, NewRun, RunState};
 use crate::journal::writer::{JournalHalt, JournalWriter};
 use crate::ops::doctor::Patient;
@@ -64,6 +67,8 @@ const PATIENCE_FOR_BARS: Duration = Duration::from_secs(1);
 /// How long the lease lasts without renewal.
 const LEASE: Duration = Duration::from_secs(10);
 
+/// How long fencing off a living engine may take before it has to be ended.
+const FENCE_PATIENCE: Duration = Duration::from_secs(3);
 /// So many crashes inside the window, and a start makes no entries before a person wants them again (P4, G8).
 const CRASHES: u64 = 3;
 /// How far back crashes count, session time.
@@ -93,6 +98,25 @@ pub struct Plan {
     pub bell: Bell,
     /// What arming looks at.
     pub doctor: Patient,
+    /// What the run is for.
+    pub role: Role,
+    /// The rate budget behind the ports, for the status.
+    pub budget: Arc<BudgetLog>,
+}
+
+/// What a run is for.
+#[derive(Debug)]
+pub enum Role {
+    /// Trade.
+    Engine {
+        /// The guardian without which there are no entries; `None` when it is not wanted.
+        guard: Option<GuardWatch>,
+    },
+    /// Close what an engine left behind.
+    Guardian {
+        /// The engine still lives and holds the folder: it is fenced off in place of being dead.
+        beside: bool,
+    },
 }
 
 /// Why a run did not start.
@@ -127,6 +151,15 @@ pub enum StartError {
     /// The journal does not take the first events.
     #[error(transparent)]
     Journal(#[from] JournalHalt),
+    /// The engine that lives could not be fenced off.
+    #[error("the engine that holds the folder could not be fenced off: {0}")]
+    NotFenced(String),
+    /// There is no journal of an open session today: no position of ours is open.
+    #[error("nothing was begun on {day}: nothing is held")]
+    NothingBegun {
+        /// Today.
+        day: NaiveDate,
+    },
     /// The file of marks before sending does not work.
     #[error("sent.log in the data folder: {0}")]
     SentLog(std::io::Error),
@@ -150,10 +183,16 @@ pub struct Started {
 /// # Errors
 /// [`StartError`]: nothing is half started then, and the data folder is free again.
 pub async fn start(
-    plan: Plan,
+    mut plan: Plan,
     status: watch::Sender<Arc<Status>>,
     asks: mpsc::Receiver<Ask>,
 ) -> Result<Started, StartError> {
+    let (guard, is_guardian) = match &mut plan.role {
+        Role::Engine { guard } => (guard.take(), false),
+        Role::Guardian { .. } => (None, true),
+    };
+    let heart = (!is_guardian).then(|| Heart::new(&plan.dir));
+    let wants_guardian = guard.is_some();
     let Plan { config, clock, .. } = &plan;
     let mode = plan.venue.mode();
     let mut steps = Steps::begin();
@@ -171,8 +210,13 @@ pub async fn start(
         url: plan.store.clone().unwrap_or_else(|| StoreUrl::default_in(&plan.dir)),
         owner: Some(Owner { mode: run_mode, account: plan.account.clone() }),
     };
-    let store = Store::open(&options).await?;
-    let lease = store.take_lease(LeaseRequest::engine(store.dir(), LEASE)).await?;
+    let (store, lease) = if matches!(plan.role, Role::Guardian { beside: true }) {
+        fence(&options).await?
+    } else {
+        let store = Store::open(&options).await?;
+        let lease = store.take_lease(LeaseRequest::engine(store.dir(), LEASE)).await?;
+        (store, lease)
+    };
 
     steps.done("store and lease");
     let tables = CoreTables {
@@ -188,6 +232,10 @@ pub async fn start(
     };
     let noted = |entries: &[JournalEntry]| notes.take(entries);
     let recovered = recover::replay(store.url(), day, &mut core, &mut projector, paper.as_deref_mut(), noted).await?;
+    if is_guardian && !recovered.is_open {
+        store.close().await;
+        return Err(StartError::NothingBegun { day });
+    }
 
     steps.done("replay");
     let manifest = NewRun {
@@ -238,7 +286,11 @@ pub async fn start(
         commands: vec![],
     };
     let indices = config.params.indices.clone();
-    let bars = opening.bring_up(&plan, &hours, &recovered).await?;
+    let bars = if is_guardian {
+        opening.flatten(&plan, &recovered).await?
+    } else {
+        opening.bring_up(&plan, &hours, &recovered, wants_guardian).await?
+    };
     steps.done("bars and timers missed");
     let since = recovered.resumed_at.map_or(now - CRASH_WINDOW, |resumed| resumed.max(now - CRASH_WINDOW));
     let crashes = journal_rows::crashes_since(store.readers(), day, since).await?;
@@ -266,6 +318,7 @@ pub async fn start(
         indices.clone(),
         now,
         hours.clone(),
+        Arc::clone(&plan.budget),
     );
     if mode == Mode::Live {
         publisher.needs_arming(plan.account.clone(), config.params.capital.max_lots);
@@ -307,8 +360,34 @@ pub async fn start(
         arming: Arming::new(plan.doctor.clone()),
         on_look,
         last: None,
+        heart,
+        guard,
     };
     Ok(Started { runtime, status, store, lease, run, clock: clock.clone(), watched, summary })
+}
+
+/// Takes the lease from an engine that lives, and waits until it cannot send any more even if it wakes up (E8, I20).
+async fn fence(options: &StoreOptions) -> Result<(Store, Lease), StartError> {
+    let taken = async {
+        let store = Store::open_beside(options).await?;
+        let lease = store.take_lease(LeaseRequest::engine(store.dir(), LEASE)).await?;
+        Ok::<_, StoreError>((store, lease))
+    };
+    // A process that was stopped inside a transaction keeps everybody else out for ever.
+    let taken = tokio::time::timeout(FENCE_PATIENCE, taken).await;
+    let (store, lease) =
+        taken.map_err(|_| StartError::NotFenced("the database is held".to_owned()))?.map_err(|e| match e {
+            StoreError::Refused(_) | StoreError::Fenced(_) | StoreError::Lost(_) => {
+                StartError::NotFenced(e.to_string())
+            }
+            other => other.into(),
+        })?;
+    let left = lease.others_are_done_at().map_or(0, |done| done.nanos() - Moment::now().wall.nanos());
+    // A wall clock that was set back makes nobody wait longer than a lease lasts.
+    let left = Duration::from_nanos(u64::try_from(left).unwrap_or(0)).min(LEASE);
+    tracing::warn!(target: "guardian", millis = left.as_millis(), "the engine is fenced off; waiting until it knows");
+    tokio::time::sleep(left).await;
+    Ok((store, lease))
 }
 
 /// How long each step of a start took, for the log.
@@ -349,13 +428,16 @@ impl Opening<'_> {
         plan: &Plan,
         hours: &SessionHours,
         recovered: &Recovered,
+        wants_guardian: bool,
     ) -> Result<usize, StartError> {
         let now = plan.clock.now();
+        let guarded = Event::Operator(OperatorCommand::Guardian { alive: !wants_guardian });
         let configured =
             Event::Configured { params: Box::new(plan.config.params.clone()), reconciler: plan.venue.reconciler() };
         if recovered.events > 0 {
             if recovered.is_open {
                 self.disarm(plan, recovered.last.at).await?;
+                self.event(recovered.last.at, guarded).await?;
                 let read = self.fill_gap(plan, hours, recovered).await?;
                 // What is safe to change while a day is under way changes; the rest waits or is refused, and says so.
                 self.event(plan.clock.now(), configured).await?;
@@ -363,8 +445,14 @@ impl Opening<'_> {
                 return Ok(read);
             }
             self.event(now, configured).await?;
+            self.event(now, guarded).await?;
         } else {
-            self.event(Instant::from_ist(hours.day, midnight()) - Age::from_mins(60 * 24 * 30), configured).await?;
+            let long_ago = Instant::from_ist(hours.day, midnight()) - Age::from_mins(60 * 24 * 30);
+            self.event(long_ago, configured).await?;
+            if wants_guardian {
+                // Until one is seen.
+                self.event(long_ago, guarded).await?;
+            }
         }
         let is_index = |i: &&Instrument| matches!(i.kind, InstrumentKind::Index { .. });
         let indices: Vec<Instrument> = plan.instruments.iter().filter(is_index).cloned().collect();
@@ -395,6 +483,17 @@ impl Opening<'_> {
         // All of it in one transaction: a start that is killed on its way leaves a day that has not begun.
         self.flush();
         Ok(read)
+    }
+
+    /// A guardian's first words: no entries, and everything must go.
+    async fn flatten(&mut self, plan: &Plan, recovered: &Recovered) -> Result<usize, StartError> {
+        self.event(recovered.last.at, Event::Broker(BrokerEvent::Resumed)).await?;
+        let now = plan.clock.now();
+        self.event(now, Event::Operator(OperatorCommand::Halt)).await?;
+        self.event(now, Event::Operator(OperatorCommand::Flatten { underlying: None })).await?;
+        self.timers_until(plan.clock.now()).await?;
+        self.flush();
+        Ok(0)
     }
 
     /// A live engine begins disarmed, also after a crash in an armed session (S24).
@@ -618,6 +717,12 @@ impl Started {
     pub async fn run(self) -> Stopped {
         let Started { runtime, status, store, run, clock, lease, .. } = self;
         let (stopped, mut runtime) = runtime.run(status).await;
+        let ended = match stopped {
+            Stopped::Asked => Some(Ended::Asked),
+            Stopped::DayOver => Some(Ended::DayOver),
+            // No word of an end: the guardian takes it for a death.
+            Stopped::Halted(_) | Stopped::Journal(_) => None,
+        };
         runtime.journal.project(runtime.projector.take());
         if let Ok(receipt) = runtime.journal.commit()
             && let Err(e) = receipt.for_exit().await
@@ -629,8 +734,16 @@ impl Started {
         if let Err(e) = store.end_run(run, state, clock.now()).await {
             tracing::error!(target: "journal", error = %e, "the end of the run could not be noted");
         }
+        let mut heart = runtime.heart.take();
+        if let (Some(heart), Some(_)) = (&mut heart, ended) {
+            heart.beat(clock.now(), &runtime.core.books().await);
+        }
         drop((runtime, lease));
         store.close().await;
+        // The very last: whoever acts on it finds the folder free.
+        if let (Some(heart), Some(ended)) = (&mut heart, ended) {
+            heart.end(ended);
+        }
         stopped
     }
 }

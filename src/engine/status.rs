@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use scalper_decide::domain::{Age, Instant, Underlying};
+use scalper_decide::rate_budget::WindowUse;
 use serde::{Deserialize, Serialize};
+
+use crate::broker::dhan::rest::budget_log::{self, Standing};
 
 /// How the engine is connected to the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,6 +168,60 @@ pub struct JournalStatus {
     pub trouble: Option<String>,
 }
 
+/// The process that would close our positions, as the engine sees it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuardianStatus {
+    /// It is there, awake and watching: without that no entries.
+    pub is_alive: bool,
+    /// Its process, when one was ever seen.
+    pub pid: Option<u32>,
+    /// What it says it does.
+    pub text: String,
+}
+
+/// How full one window of the broker's rate limits is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallWindow {
+    /// `order`, `data`, `quote` or `other`.
+    pub calls: String,
+    /// `second`, `minute`, `hour` or `day`.
+    pub window: String,
+    /// Calls made in it, by every process of the data folder.
+    pub used: u32,
+    /// Calls it may hold.
+    pub limit: u32,
+}
+
+/// The rate budget.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetStatus {
+    /// Every window with a limit.
+    pub windows: Vec<CallWindow>,
+    /// Calls of this process that the budget did not let go.
+    pub refused: u64,
+    /// Times the broker said "too many" all the same.
+    pub rate_limited: u64,
+    /// Set while the file that processes share cannot be used.
+    pub trouble: Option<String>,
+}
+
+impl From<Standing> for BudgetStatus {
+    fn from(now: Standing) -> BudgetStatus {
+        let window = |w: WindowUse| CallWindow {
+            calls: budget_log::name(w.family).to_owned(),
+            window: w.window.to_owned(),
+            used: w.used,
+            limit: w.limit,
+        };
+        BudgetStatus {
+            windows: now.windows.into_iter().map(window).collect(),
+            refused: now.refused,
+            rate_limited: now.rate_limited,
+            trouble: now.trouble,
+        }
+    }
+}
+
 /// A notable thing, newest last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alarm {
@@ -234,6 +291,12 @@ pub struct Status {
     pub money: DayMoney,
     /// The journal.
     pub journal: JournalStatus,
+    /// Calls to the broker.
+    #[serde(default)]
+    pub budget: BudgetStatus,
+    /// The guardian; `None` when the engine runs without one.
+    #[serde(default)]
+    pub guardian: Option<GuardianStatus>,
     /// The latest alarms, at most 50.
     pub alarms: Vec<Alarm>,
 }
@@ -265,6 +328,8 @@ impl Status {
             orders: Vec::new(),
             money: DayMoney::default(),
             journal: JournalStatus::default(),
+            budget: BudgetStatus::default(),
+            guardian: None,
             alarms: Vec::new(),
         }
     }

@@ -39,6 +39,16 @@ pub fn publish(status: &Status, clock: &SessionClock) {
     gauge!("scalper_journal_events").set(status.journal.seq as f64);
     gauge!("scalper_journal_behind").set(status.journal.seq.saturating_sub(status.journal.durable_seq) as f64);
     gauge!("scalper_journal_trouble").set(flag(u8::from(status.journal.trouble.is_some())));
+    if let Some(guardian) = &status.guardian {
+        gauge!("scalper_guardian_alive").set(flag(u8::from(guardian.is_alive)));
+    }
+    for w in &status.budget.windows {
+        let labels = [("calls", w.calls.clone()), ("window", w.window.clone())];
+        gauge!("scalper_broker_calls", &labels).set(f64::from(w.used));
+        gauge!("scalper_broker_calls_limit", &labels).set(f64::from(w.limit));
+    }
+    gauge!("scalper_broker_calls_refused").set(status.budget.refused as f64);
+    gauge!("scalper_broker_rate_limited").set(status.budget.rate_limited as f64);
     for (underlying, index) in &status.indices {
         let name = underlying.symbol();
         gauge!("scalper_index_age_seconds", "index" => name).set(age(index.level_at));

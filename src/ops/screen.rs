@@ -82,6 +82,23 @@ pub fn status(s: &Status, now: Instant) -> String {
         count(j.seq),
         j.seq - j.durable_seq.min(j.seq)
     );
+    if let Some(guardian) = &s.guardian {
+        let state = if guardian.is_alive { "awake" } else { "NOT AWAKE" };
+        let pid = guardian.pid.map_or(String::new(), |pid| format!(", process {pid}"));
+        let _ = writeln!(out, "Guardian {state}{pid}: {}", guardian.text);
+    }
+    let windows = s.budget.windows.iter().filter(|w| w.calls == "order");
+    let windows: Vec<String> = windows.map(|w| format!("{} of {} a {}", w.used, w.limit, w.window)).collect();
+    if !windows.is_empty() {
+        let trouble = s.budget.trouble.as_ref().map_or(String::new(), |trouble| format!("; TROUBLE: {trouble}"));
+        let _ = writeln!(
+            out,
+            "Calls    orders {}; {} not let go, {} too many for the broker{trouble}",
+            windows.join(", "),
+            s.budget.refused,
+            s.budget.rate_limited
+        );
+    }
     for (underlying, index) in &s.indices {
         let level = price(index.level_paise);
         let age = ago(now, index.level_at);

@@ -78,6 +78,8 @@ pub struct Lease {
     epoch: i64,
     session: Uuid,
     ttl: Duration,
+    /// Wall time at which whoever had it before renewed it last; they may act on it for two thirds of its time.
+    before: Option<Instant>,
     held: Arc<Held>,
 }
 
@@ -96,6 +98,13 @@ impl Lease {
     /// How long it lasts without renewal.
     pub const fn ttl(&self) -> Duration {
         self.ttl
+    }
+
+    /// Wall time from which on nobody who held it before acts on it any more (E8): the time they may, and one call's
+    /// patience after a check that just passed.
+    pub fn others_are_done_at(&self) -> Option<Instant> {
+        let ttl = i64::try_from(self.ttl.as_nanos()).unwrap_or(i64::MAX / 2);
+        self.before.map(|renewed| renewed + Age::from_nanos(ttl))
     }
 
     /// Whether orders may be sent at `now`: the last renewal is younger than two thirds of the lease, by both clocks.
@@ -150,7 +159,7 @@ pub(crate) async fn take(link: &mut Link, request: &LeaseRequest, session: Uuid)
         Link::Sqlite(_) => "SELECT epoch, holder, place, heartbeat_at, ttl_ms FROM lease WHERE name = $1",
         Link::Postgres(_) => "SELECT epoch, holder, place, heartbeat_at, ttl_ms FROM lease WHERE name = $1 FOR UPDATE",
     };
-    let mut epoch = 1;
+    let (mut epoch, mut before) = (1, None);
     if let Some(row) = link.fetch_one(sql, &args![request.name]).await? {
         let ends = row.int(3)? + row.int(4)? * 1_000_000;
         let left = ends - now.wall.nanos();
@@ -158,6 +167,7 @@ pub(crate) async fn take(link: &mut Link, request: &LeaseRequest, session: Uuid)
             return Err(Refusal::LeaseHeld { holder: row.text(1)?.to_owned(), left: Age::from_nanos(left) }.into());
         }
         epoch = row.int(0)? + 1;
+        before = Some(Instant::from_nanos(row.int(3)?));
     }
     let sql = "INSERT INTO lease (name, epoch, session, holder, place, acquired_at, heartbeat_at, ttl_ms) \
                VALUES ($1, $2, $3, $4, $5, $6, $6, $7) ON CONFLICT (name) DO UPDATE SET epoch = excluded.epoch, \
@@ -179,7 +189,7 @@ pub(crate) async fn take(link: &mut Link, request: &LeaseRequest, session: Uuid)
         wall: AtomicI64::new(now.wall.nanos()),
         lost: AtomicBool::new(false),
     };
-    Ok(Lease { name: request.name, epoch, session, ttl: request.ttl, held: Arc::new(held) })
+    Ok(Lease { name: request.name, epoch, session, ttl: request.ttl, before, held: Arc::new(held) })
 }
 
 /// Marks a lease as given back, so that the next holder need not wait.
@@ -199,7 +209,8 @@ mod tests {
             wall: AtomicI64::new(renewed.wall.nanos()),
             lost: AtomicBool::new(false),
         };
-        Lease { name: ENGINE, epoch: 3, session: Uuid::nil(), ttl: Duration::from_secs(9), held: Arc::new(held) }
+        let (session, ttl) = (Uuid::nil(), Duration::from_secs(9));
+        Lease { name: ENGINE, epoch: 3, session, ttl, before: None, held: Arc::new(held) }
     }
 
     const fn moment(monotonic: i64, wall: i64) -> Moment {

@@ -69,9 +69,14 @@ pub struct Store {
     readers: Readers,
     handle: WriterHandle,
     url: StoreUrl,
-    lock: FolderLock,
+    dir: PathBuf,
+    /// `None` beside a process that holds it.
+    _lock: Option<FolderLock>,
     session: Uuid,
 }
+
+/// Where whoever works beside the holder of the folder's lock keeps an emergency journal.
+const BESIDE: &str = "guardian";
 
 impl Store {
     /// Opens the store for writing: takes the folder, brings the schema up to date (a copy of an SQLite file is kept
@@ -81,11 +86,7 @@ impl Store {
     /// [`Refusal`] for every reason not to start, [`StoreError`] for faults. Nothing is half open afterwards.
     pub async fn open(options: &StoreOptions) -> Result<Store, StoreError> {
         let lock = FolderLock::take(&options.dir)?;
-        let (emergency, contents) = EmergencyFile::open(&options.dir).map_err(|e| match e {
-            EmergencyFault::Damaged { .. } => Refusal::Quarantine(e.to_string()).into(),
-            EmergencyFault::Full => StoreError::Full(e.to_string()),
-            EmergencyFault::Io(e) => StoreError::ReadOnly(format!("{}: {e}", options.dir.display())),
-        })?;
+        let (emergency, contents) = emergency(&options.dir)?;
         let mut link = Link::open(&options.url, true).await?;
         let prepared = prepare(&mut link, options, &contents).await;
         if let Err(e) = prepared {
@@ -94,9 +95,48 @@ impl Store {
         }
         let mut emergency = emergency;
         emergency.reset().map_err(|e| StoreError::ReadOnly(e.to_string()))?;
+        // A guardian that worked beside an engine may have left some as well.
+        if options.dir.join(BESIDE).is_dir() {
+            merge_beside(&mut link, &options.dir).await?;
+        }
+        Store::over(link, emergency, options, Some(lock))
+    }
+
+    /// Opens the store beside a process that holds the folder and does not answer. Take the lease next: everything that
+    /// process commits from then on fails. It must be of this schema already, and its emergency journal empty.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_beside(options: &StoreOptions) -> Result<Store, StoreError> {
+        let left = std::fs::read(options.dir.join("emergency.journal")).unwrap_or_default();
+        match crate::journal::emergency::read(&left) {
+            Ok(contents) if contents.records.is_empty() => {}
+            _ => return Err(Refusal::Quarantine("the emergency journal is in use".to_owned()).into()),
+        }
+        let mut link = Link::open(&options.url, false).await?;
+        let emergency = merge_beside(&mut link, &options.dir).await?;
+        Store::over(link, emergency, options, None)
+    }
+
+    /// Takes the room of the emergency journal of [`Store::open_beside`] in advance.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn reserve_beside(dir: &Path) -> Result<(), StoreError> {
+        std::fs::create_dir_all(dir.join(BESIDE)).map_err(|e| StoreError::ReadOnly(e.to_string()))?;
+        emergency(&dir.join(BESIDE)).map(drop)
+    }
+
+    fn over(
+        link: Link,
+        emergency: EmergencyFile,
+        options: &StoreOptions,
+        lock: Option<FolderLock>,
+    ) -> Result<Store, StoreError> {
         let readers = Readers::new(&options.url)?;
         let handle = writer::start(options.url.clone(), link, emergency);
-        Ok(Store { readers, handle, url: options.url.clone(), lock, session: Uuid::new_v4() })
+        let dir = lock.as_ref().map_or_else(|| options.dir.clone(), |lock| lock.dir().to_owned());
+        Ok(Store { readers, handle, url: options.url.clone(), dir, _lock: lock, session: Uuid::new_v4() })
     }
 
     /// Readers of the same database.
@@ -111,7 +151,7 @@ impl Store {
 
     /// The data folder.
     pub fn dir(&self) -> &Path {
-        self.lock.dir()
+        &self.dir
     }
 
     /// Runs one query; its rows. Statements are constants of the program, every value is bound.
@@ -222,6 +262,25 @@ impl Store {
     fn send(&self, job: Job) -> Result<(), StoreError> {
         self.handle.jobs.send(job).map_err(|_| StoreError::Closed)
     }
+}
+
+/// Opens the emergency journal of a folder.
+fn emergency(dir: &Path) -> Result<(EmergencyFile, Contents), StoreError> {
+    EmergencyFile::open(dir).map_err(|e| match e {
+        EmergencyFault::Damaged { .. } => Refusal::Quarantine(e.to_string()).into(),
+        EmergencyFault::Full => StoreError::Full(e.to_string()),
+        EmergencyFault::Io(e) => StoreError::ReadOnly(format!("{}: {e}", dir.display())),
+    })
+}
+
+/// Takes in what a guardian left in the emergency journal of its own.
+async fn merge_beside(link: &mut Link, dir: &Path) -> Result<EmergencyFile, StoreError> {
+    let beside = dir.join(BESIDE);
+    std::fs::create_dir_all(&beside).map_err(|e| StoreError::ReadOnly(format!("{}: {e}", beside.display())))?;
+    let (mut file, contents) = emergency(&beside)?;
+    merge(link, &contents).await?;
+    file.reset().map_err(|e| StoreError::ReadOnly(e.to_string()))?;
+    Ok(file)
 }
 
 /// Schema, owner, emergency journal: in this order, each before the next.

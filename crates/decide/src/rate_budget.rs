@@ -131,6 +131,19 @@ pub struct OrderUsage {
     pub day: u32,
 }
 
+/// How full one window is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct WindowUse {
+    /// Which of the broker's counts.
+    pub family: Family,
+    /// `second`, `minute`, `hour` or `day`.
+    pub window: &'static str,
+    /// Calls in it.
+    pub used: u32,
+    /// Calls it may hold; of the day's orders what the broker itself allows.
+    pub limit: u32,
+}
+
 /// The budget. Persist it with every call and restore it at start: the broker's counts survive our restarts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RateBudget {
@@ -176,14 +189,27 @@ impl RateBudget {
             _ => self.read_permit(now, call),
         };
         if permit == Permit::Go {
-            self.log_mut(call.family()).add(now);
-            match call {
-                Call::Order { modifies: Some(id), .. } => *self.modifications.entry(id).or_default() += 1,
-                Call::OptionChain { underlying, expiry } => self.chains.push((underlying, expiry, now)),
-                _ => {}
-            }
+            self.add(now, call);
         }
         permit
+    }
+
+    /// Counts a call that was made already: by an earlier process, or by another one of the same account.
+    pub fn count(&mut self, at: Instant, call: Call) {
+        let at = self.move_to(at);
+        self.add(at, call);
+    }
+
+    fn add(&mut self, now: Instant, call: Call) {
+        self.log_mut(call.family()).add(now);
+        match call {
+            Call::Order { modifies: Some(id), .. } => {
+                let used = self.modifications.entry(id).or_default();
+                *used = used.saturating_add(1);
+            }
+            Call::OptionChain { underlying, expiry } => self.chains.push((underlying, expiry, now)),
+            _ => {}
+        }
     }
 
     /// The broker answered "too many calls" (429, DH-904, 805).
@@ -202,6 +228,33 @@ impl RateBudget {
             hour: self.order.within(now, HOUR),
             day: if is_today { self.order.today() } else { 0 },
         }
+    }
+
+    /// How full every window with a limit is.
+    pub fn usage(&self, now: Instant) -> Vec<WindowUse> {
+        let now = now.max(self.last);
+        let is_today = self.day == Some(now.ist_date());
+        let p = &self.params;
+        let order = FamilyLimits { day: p.order_day_limit, ..p.order };
+        let families = [
+            (Family::Order, &self.order, order),
+            (Family::Data, &self.data, p.data),
+            (Family::Quote, &self.quote, p.quote),
+            (Family::NonTrading, &self.non_trading, p.non_trading),
+        ];
+        let mut all = Vec::new();
+        for (family, log, limits) in families {
+            let today = if is_today { log.today() } else { 0 };
+            let windows = [
+                ("second", log.within(now, SECOND), limits.second),
+                ("minute", log.within(now, MINUTE), limits.minute),
+                ("hour", log.within(now, HOUR), limits.hour),
+                ("day", today, limits.day),
+            ];
+            let limited = windows.into_iter().filter(|(.., limit)| *limit != FamilyLimits::NONE);
+            all.extend(limited.map(|(window, used, limit)| WindowUse { family, window, used, limit }));
+        }
+        all
     }
 
     /// Modifications of one order so far.

@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use clap::Args;
 use reqwest::Url;
 use scalper_decide::paper;
+use scalper_decide::rate_budget::RateParams;
 use scalper_decide::reconciler::ReconcilerParams;
 
 use super::{RunArgs, master, sim};
 use crate::broker::dhan::feed::FeedConfig;
-use crate::broker::dhan::rest::budget::BudgetPort;
+use crate::broker::dhan::rest::budget_log::{self, BudgetLog};
 use crate::broker::dhan::rest::client::Client;
 use crate::broker::dhan::rest::endpoints::{Endpoints, is_loopback};
 use crate::broker::dhan::rest::token::{self, TokenError, TokenKeeper};
@@ -23,11 +24,10 @@ use crate::cli::token::token_file;
 use crate::clock::SessionClock;
 use crate::config::Effective;
 use crate::engine::bell::Bell;
-use crate::engine::budget::KeptBudget;
 use crate::engine::execution::{BrokerVenue, Venue};
 use crate::engine::sim::SimAccess;
 use crate::engine::sockets::SocketPlan;
-use crate::engine::start::Plan;
+use crate::engine::start::{Plan, Role};
 use crate::engine::token_care;
 use crate::ops::doctor::{AtBroker, Patient};
 use crate::store::place::StoreUrl;
@@ -132,7 +132,7 @@ struct Ground {
     clock: SessionClock,
     keeper: Arc<TokenKeeper>,
     account: String,
-    budget: Arc<dyn BudgetPort>,
+    budget: Arc<BudgetLog>,
     bell: Bell,
 }
 
@@ -146,8 +146,10 @@ impl Ground {
         let keeper = args.broker.token(&clock)?;
         is_good(&keeper, is_live, &clock).context("bring a new one: `scalper token renew` or `scalper token set`")?;
         let account = keeper.status().client_id;
-        let budget = KeptBudget::open(&args.data_dir, clock.clone());
-        let budget = budget.map_err(|e| anyhow!("how many calls were made today is not known: {e}"))?;
+        let budget = BudgetLog::open(&args.data_dir, RateParams::default(), clock.clone());
+        let budget = budget.with_context(|| {
+            format!("how many calls were made today is not known: {} in {}", budget_log::FILE, args.data_dir.display())
+        })?;
         Ok(Ground { hosts, clock, keeper, account, budget: Arc::new(budget), bell: Bell::default() })
     }
 
@@ -159,16 +161,17 @@ impl Ground {
         store: Option<StoreUrl>,
         client: Client<M>,
         venue: Venue,
+        role: Role,
     ) -> anyhow::Result<Plan> {
-        let Ground { hosts, clock, keeper, account, bell, .. } = self;
-        let instruments = master::instruments(&client, &args.data_dir, &config, &clock).await?;
+        let Ground { hosts, clock, keeper, account, budget, bell } = self;
+        let instruments = master::of_role(&role, &client, &args.data_dir, &config, &clock).await?;
         let credentials = token_care::for_sockets(keeper.subscribe());
         let sockets = SocketPlan { feed: FeedConfig::new(&hosts.feed), credentials };
         let at = AtBroker { keeper: Arc::clone(&keeper), reads: Arc::new(client.clone()) };
         let doctor = Patient::new(venue.mode(), Ok(at), clock.clone(), args.data_dir.clone(), &config);
         token_care::start(keeper, client.clone(), bell.clone());
         let (dir, market) = (args.data_dir.clone(), Arc::new(client));
-        Ok(Plan { account, dir, store, config, clock, instruments, venue, market, sockets, bell, doctor })
+        Ok(Plan { account, dir, store, config, clock, instruments, venue, market, sockets, bell, doctor, role, budget })
     }
 }
 
@@ -190,13 +193,14 @@ pub(super) async fn paper(
     mut config: Effective,
     simulator: Option<&SimAccess>,
     store: Option<StoreUrl>,
+    role: Role,
 ) -> anyhow::Result<Plan> {
     let ground = Ground::find(args, simulator, false).await?;
     sim::be_patient(&mut config.params, ground.clock.speed());
     let (rest, token, budget) = (ground.hosts.rest.clone(), ground.keeper.subscribe(), ground.budget.clone());
     let client: Client<Paper> = Client::for_paper(rest, token, budget, Limits::default())?;
     knows_us(&client, &ground.account).await?;
-    ground.plan(args, config, store, client, Venue::Paper(paper::FILLS)).await
+    ground.plan(args, config, store, client, Venue::Paper(paper::FILLS), role).await
 }
 
 /// Live: reads and orders at the broker.
@@ -205,6 +209,7 @@ pub(super) async fn live(
     mut config: Effective,
     simulator: Option<&SimAccess>,
     store: Option<StoreUrl>,
+    role: Role,
 ) -> anyhow::Result<Plan> {
     let ground = Ground::find(args, simulator, true).await?;
     let consent = consent(&config, &ground.account)?;
@@ -228,7 +233,7 @@ pub(super) async fn live(
     let orders = Arc::new(client.orders(&consent)?);
     let updates = SocketConfig::new(&ground.hosts.updates);
     let venue = BrokerVenue::new::<Live>(orders, Arc::new(client.clone()), updates, reconciler);
-    ground.plan(args, config, store, client, Venue::Broker(venue)).await
+    ground.plan(args, config, store, client, Venue::Broker(venue), role).await
 }
 
 /// What a person typed into the settings, for this account (S24).

@@ -12,11 +12,30 @@ use crate::broker::dhan::rest::client::Client;
 use crate::broker::dhan::rest::instruments;
 use crate::clock::SessionClock;
 use crate::config::Effective;
+use crate::engine::start::Role;
 
 /// The list in the data folder.
 const LIST: &str = "instruments.csv";
 /// A new list must have at least this share of the lines of the old one.
 const LEAST_PERCENT: u64 = 70;
+
+/// What a run of this role must know: nothing for a guardian, as the journal names every contract that an engine could
+/// have bought.
+///
+/// # Errors
+/// As [`instruments`].
+pub async fn of_role<M: 'static>(
+    role: &Role,
+    client: &Client<M>,
+    dir: &Path,
+    config: &Effective,
+    clock: &SessionClock,
+) -> anyhow::Result<Vec<Instrument>> {
+    match role {
+        Role::Engine { .. } => instruments(client, dir, config, clock).await,
+        Role::Guardian { .. } => Ok(Vec::new()),
+    }
+}
 
 /// Downloads the list and reads the contracts of the configured indices.
 ///

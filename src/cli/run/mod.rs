@@ -19,6 +19,8 @@ use super::config::named_or_default;
 use super::exit::{BadUsage, Code};
 use crate::config::{self, Effective};
 use crate::engine::sim::SimAccess;
+use crate::engine::start::{Plan, Role};
+use crate::guardian::post::GuardWatch;
 use crate::journal::run::Mode;
 use crate::ops::logging;
 use crate::store::place::StoreUrl;
@@ -67,6 +69,21 @@ pub struct RunArgs {
     /// Where the broker is.
     #[command(flatten)]
     pub broker: BrokerArgs,
+    /// Who starts the guardian, without which there are no entries.
+    #[arg(long, value_name = "WHO", value_enum, default_value_t = GuardianFrom::Run)]
+    pub guardian: GuardianFrom,
+    /// Run without a guardian: nobody closes open positions should this process die.
+    #[arg(long, conflicts_with = "guardian")]
+    pub no_guardian: bool,
+}
+
+/// Who starts the guardian.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum GuardianFrom {
+    /// This verb, unless one is at its post already. It outlives the run.
+    Run,
+    /// Somebody else: a service manager, or a person.
+    Elsewhere,
 }
 
 pub(super) fn parse_mode(text: &str) -> Result<Mode, String> {
@@ -74,7 +91,7 @@ pub(super) fn parse_mode(text: &str) -> Result<Mode, String> {
 }
 
 /// The mode: the command line wins over the settings, and live needs both (S24).
-fn mode(args: &RunArgs, config: &Effective) -> anyhow::Result<Mode> {
+pub(super) fn mode(args: &RunArgs, config: &Effective) -> anyhow::Result<Mode> {
     match (args.mode, config.engine.mode) {
         (Some(Mode::Live), Mode::Live) => Ok(Mode::Live),
         (Some(Mode::Live), other) => {
@@ -110,11 +127,11 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Code> {
     let system = actix_rt::System::new();
     let code = system.block_on(async {
         let access = world.as_ref().map(World::access);
-        let plan = match mode {
-            Mode::Sim => sim::plan(args, config, access.expect("made above"), url).await?,
-            Mode::Paper => broker::paper(args, config, access, url).await?,
-            Mode::Live => broker::live(args, config, access, url).await?,
-        };
+        // A simulated world inside this process ends with it, and so does everything held there and on paper.
+        let outlives_us = mode == Mode::Live || mode == Mode::Sim && args.simulator.is_some();
+        let is_guarded = outlives_us && config.engine.guardian_required && !args.no_guardian;
+        let role = Role::Engine { guard: is_guarded.then(|| GuardWatch::new(&args.data_dir)) };
+        let plan = plan(args, config, mode, access, url, role).await?;
         serve::serve(args, plan).await
     });
     drop(world);
@@ -122,4 +139,20 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Code> {
         eprintln!("{} log lines were dropped", logs.dropped());
     }
     code
+}
+
+/// What to run: one connection per mode.
+pub(super) async fn plan(
+    args: &RunArgs,
+    config: Effective,
+    mode: Mode,
+    access: Option<&SimAccess>,
+    store: Option<StoreUrl>,
+    role: Role,
+) -> anyhow::Result<Plan> {
+    match mode {
+        Mode::Sim => sim::plan(args, config, access.expect("sim has a simulator"), store, role).await,
+        Mode::Paper => broker::paper(args, config, access, store, role).await,
+        Mode::Live => broker::live(args, config, access, store, role).await,
+    }
 }

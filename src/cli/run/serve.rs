@@ -2,23 +2,26 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use metrics_exporter_prometheus::PrometheusBuilder;
+use sd_notify::NotifyState;
 use secrecy::ExposeSecret as _;
-
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{RunArgs, reload};
+use super::{GuardianFrom, RunArgs, reload};
 use crate::actors::last_words::{Ending, LastWords};
 use crate::actors::supervisor::{self, Finding, Supervisor};
 use crate::cli::exit::Code;
 use crate::engine::handle::Outcome;
 use crate::engine::runtime::Stopped;
-use crate::engine::start::{self, Plan};
+use crate::engine::start::{self, Plan, Role, StartError};
+use crate::guardian::post;
 use crate::ops::api_token::ApiToken;
 use crate::ops::control::SOCKET;
 use crate::ops::control::server::ControlServer;
 use crate::ops::http::{self, HttpState};
 use crate::ops::screen;
+use crate::store::error::{Refusal, StoreError};
 
 /// Starts what `plan` describes and stays until it ends.
 pub(super) async fn serve(args: &RunArgs, plan: Plan) -> anyhow::Result<Code> {
@@ -37,7 +40,17 @@ pub(super) async fn serve(args: &RunArgs, plan: Plan) -> anyhow::Result<Code> {
     let state = HttpState { engine: handle.clone(), clock, token, metrics, hosts: [].into() };
     // Both before the start, which opens sockets and may send: what cannot be had is said while nothing has happened.
     let (listening, http) = http::serve(args.listen, state)?;
-    let mut started = start::start(plan, status, asks).await?;
+    let is_guarded = matches!(plan.role, Role::Engine { guard: Some(_) });
+    let mut started = match start::start(plan, status, asks).await {
+        Ok(started) => started,
+        Err(e) => return Err(with_guardian(args, e)),
+    };
+    if is_guarded && args.guardian == GuardianFrom::Run {
+        post::start(&args.data_dir, &guardian_arguments(args))
+            .with_context(|| format!("the guardian does not start; see {} in the data folder", post::LOG))?;
+    }
+    // Without a service manager nothing happens.
+    let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&started.summary)]);
     tokio::spawn(control.serve(handle.clone()));
     eprintln!("{}", started.summary);
     eprintln!("health and metrics: http://{listening}/healthz, /health, /metrics");
@@ -81,6 +94,40 @@ pub(super) async fn serve(args: &RunArgs, plan: Plan) -> anyhow::Result<Code> {
         }
         Stopped::Halted(halt) => anyhow::bail!("the core must not go on: {halt}"),
         Stopped::Journal(halt) => anyhow::bail!("the journal takes nothing more: {halt}"),
+    }
+}
+
+/// What a guardian must know to reach the same broker and the same journal. The database's URL may hold a password and
+/// goes by the environment, which a child inherits.
+fn guardian_arguments(args: &RunArgs) -> Vec<String> {
+    let mut all = vec!["--data-dir".to_owned(), args.data_dir.display().to_string()];
+    let mut add = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            all.extend([name.to_owned(), value]);
+        }
+    };
+    add("--config", args.config.as_ref().map(|path| path.display().to_string()));
+    add("--simulator", args.simulator.as_ref().map(|path| path.display().to_string()));
+    add("--url", args.url.clone().filter(|_| std::env::var_os("SCALPER_DATABASE_URL").is_none()));
+    add("--mode", args.mode.map(|mode| mode.to_string()));
+    add("--token-file", args.broker.token_file.as_ref().map(|path| path.display().to_string()));
+    add("--rest", Some(args.broker.rest.clone()));
+    add("--instruments", Some(args.broker.instruments.clone()));
+    add("--feed", Some(args.broker.feed.clone()));
+    add("--order-updates", Some(args.broker.order_updates.clone()));
+    args.preset.iter().for_each(|preset| add("--preset", Some(preset.clone())));
+    all
+}
+
+/// A folder that a guardian holds is free again soon.
+fn with_guardian(args: &RunArgs, e: StartError) -> anyhow::Error {
+    let at_work = post::report(&args.data_dir).filter(|report| !report.is_watching && report.process.is_alive());
+    match (&e, at_work) {
+        (StartError::Store(StoreError::Refused(Refusal::Locked { .. })), Some(report)) => {
+            let (pid, doing) = (report.process.pid, report.text);
+            anyhow::Error::new(e).context(format!("the guardian is at work (process {pid}: {doing}); start again soon"))
+        }
+        _ => e.into(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use scalper_decide::domain::Age;
 use scalper_decide::params::StrategyParams;
+use scalper_decide::rate_budget::RateParams;
 use scalper_decide::reconciler::ReconcilerParams;
 use secrecy::ExposeSecret as _;
 use tokio::sync::watch;
@@ -14,7 +15,7 @@ use super::{RunArgs, master};
 use crate::broker::Sim;
 use crate::broker::dhan::credentials::Credentials;
 use crate::broker::dhan::feed::FeedConfig;
-use crate::broker::dhan::rest::budget::Unlimited;
+use crate::broker::dhan::rest::budget_log::BudgetLog;
 use crate::broker::dhan::rest::client::{Client, fixed};
 use crate::broker::dhan::rest::transport::Limits;
 use crate::broker::dhan::socket::SocketConfig;
@@ -24,19 +25,19 @@ use crate::engine::bell::Bell;
 use crate::engine::execution::{BrokerVenue, Venue};
 use crate::engine::sim::{SimAccess, SimMarket, SimWorld, after_open};
 use crate::engine::sockets::SocketPlan;
-use crate::engine::start::Plan;
+use crate::engine::start::{Plan, Role};
 use crate::engine::status::Mode;
 use crate::ops::doctor::Patient;
 use crate::store::place::{FolderLock, StoreUrl};
 
 /// Files of one run in the data folder.
-const LEFT_BEHIND: [&str; 6] =
-    ["scalper.db", "scalper.db-wal", "scalper.db-shm", "sent.log", "emergency.journal", "live-day.json"];
+const LEFT_BEHIND: [&str; 7] =
+    ["scalper.db", "scalper.db-wal", "scalper.db-shm", "sent.log", "emergency.journal", "live-day.json", "rate.log"];
 /// Wall time that an answer of the simulator may take before the reconciler looks closer.
 const PATIENCE_SECS: f64 = 0.5;
 
 /// The simulated world a run meets.
-pub(super) enum World {
+pub(in crate::cli) enum World {
     /// In this process; ends with it.
     Own(SimWorld),
     /// In another process; goes on without us.
@@ -70,19 +71,22 @@ pub(super) fn world(args: &RunArgs, config: &Effective, simulator: Option<SimAcc
 }
 
 /// What to run there.
-pub(super) async fn plan(
+pub(in crate::cli) async fn plan(
     args: &RunArgs,
     mut config: Effective,
     access: &SimAccess,
     store: Option<StoreUrl>,
+    role: Role,
 ) -> anyhow::Result<Plan> {
     let clock = access.clock().await?;
     be_patient(&mut config.params, clock.speed());
     let credentials =
         Credentials { client_id: access.client_id.clone(), token: access.token.expose_secret().to_owned().into() };
+    let budget = BudgetLog::open(&args.data_dir, RateParams::default(), clock.clone());
+    let budget = Arc::new(budget.with_context(|| format!("rate.log in {}", args.data_dir.display()))?);
     let client =
-        Client::<Sim>::for_simulator(&access.rest, fixed(credentials.clone()), Arc::new(Unlimited), Limits::default())?;
-    let instruments = master::instruments(&client, &args.data_dir, &config, &clock).await?;
+        Client::<Sim>::for_simulator(&access.rest, fixed(credentials.clone()), budget.clone(), Limits::default())?;
+    let instruments = master::of_role(&role, &client, &args.data_dir, &config, &clock).await?;
     let sockets = SocketPlan { feed: FeedConfig::new(&access.feed), credentials: watch::channel(Some(credentials)).1 };
     let updates = SocketConfig::new(&access.order_updates);
     let orders = Arc::new(client.orders_at_simulator());
@@ -101,6 +105,8 @@ pub(super) async fn plan(
         sockets,
         bell: Bell::default(),
         doctor,
+        role,
+        budget,
     })
 }
 

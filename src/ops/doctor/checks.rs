@@ -234,27 +234,18 @@ pub fn funds(available: &Result<Money, Fault>, wanted: Option<Money>, mode: Mode
     }
 }
 
-/// What is known of the guardian, the process that flattens when the engine dies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Guardian {
-    /// This build has none.
-    NotBuilt,
-    /// It does not answer.
-    Silent,
-    /// It said so lately.
-    Alive,
-}
-
-/// The guardian.
-pub fn guardian(guardian: Guardian, is_required: bool) -> Check {
+/// The guardian of a running engine; a start brings one up by itself.
+pub fn guardian(status: Option<&Status>, is_needed: bool) -> Check {
     const NAME: &str = "guardian";
-    match guardian {
-        Guardian::Alive => Check::ok(NAME, "alive"),
-        _ if !is_required => Check::skipped(NAME, "not required by engine.guardian_required"),
-        Guardian::NotBuilt => {
-            Check::failed(NAME, "this build has no guardian", "set engine.guardian_required: false to do without")
-        }
-        Guardian::Silent => Check::failed(NAME, "it does not answer", "start `scalper guardian`"),
+    const REMEDY: &str = "start `scalper guardian`; see guardian.log in the data folder";
+    match status {
+        _ if !is_needed => Check::skipped(NAME, "not needed: paper, sim, or engine.guardian_required is false"),
+        None => Check::skipped(NAME, "no engine runs in this data folder"),
+        Some(status) => match &status.guardian {
+            None => Check::failed(NAME, "the engine runs without one", "start it without --no-guardian"),
+            Some(seen) if seen.is_alive => Check::ok(NAME, &seen.text),
+            Some(seen) => Check::failed(NAME, &seen.text, REMEDY),
+        },
     }
 }
 

@@ -8,15 +8,15 @@ use futures_util::future::BoxFuture;
 use scalper_decide::domain::{Instant, Money, Underlying};
 
 use super::Check;
-use super::checks::{self, Guardian};
+use super::checks;
 use crate::broker::dhan::rest::account::{IpState, Profile};
+use crate::broker::dhan::rest::budget_log;
 use crate::broker::dhan::rest::client::Client;
 use crate::broker::dhan::rest::token::{TokenKeeper, TokenStatus};
 use crate::broker::{BrokerBooks as _, Fault};
 use crate::clock::SessionClock;
 use crate::config::Effective;
 use crate::config::tables::Tables;
-use crate::engine::budget;
 use crate::engine::status::{Mode, Status};
 
 /// What the broker is asked. Reads, nothing else.
@@ -74,9 +74,7 @@ pub struct Patient {
     pub indices: Vec<Underlying>,
     /// Balance the settings count on.
     pub balance: Option<Money>,
-    /// What is known of the guardian.
-    pub guardian: Guardian,
-    /// Whether it is needed.
+    /// Whether new risk needs a guardian.
     pub needs_guardian: bool,
 }
 
@@ -98,8 +96,7 @@ impl Patient {
             tables: Arc::new(config.tables.clone()),
             indices: config.params.indices.clone(),
             balance: config.params.capital.opening_balance,
-            guardian: Guardian::NotBuilt,
-            needs_guardian: config.engine.guardian_required,
+            needs_guardian: mode == Mode::Live && config.engine.guardian_required,
         }
     }
 
@@ -134,14 +131,14 @@ impl Patient {
                 let unasked = || Err(Fault::NotSent("not asked".to_owned()));
                 let funds = if live { broker.reads.available().await } else { unasked() };
                 found.push(checks::funds(&funds, self.balance, mode));
-                found.push(checks::rate_budget(&budget::used(&self.dir, now)));
+                found.push(checks::rate_budget(&budget_log::used(&self.dir, self.clock.clone())));
                 found.push(checks::master(&self.list(), self.indices.len()));
             }
         }
         found.push(checks::tables(&self.tables, &self.indices, now.ist_date()));
         found.push(checks::session(&self.tables, now));
         found.push(checks::disk(&self.dir, checks::LEAST_ROOM));
-        found.push(checks::guardian(self.guardian, self.needs_guardian));
+        found.push(checks::guardian(status, self.needs_guardian));
         found.push(checks::feed(status, now));
         found
     }

@@ -7,17 +7,18 @@ use std::time::Duration;
 use scalper_decide::domain::{Age, Instant, Money};
 use scalper_decide::rate_budget::OrderUsage;
 
-use super::checks::{self, Guardian};
+use super::checks;
 use super::*;
 use crate::broker::dhan::rest::account::Profile;
 use crate::broker::dhan::rest::budget::Unlimited;
+use crate::broker::dhan::rest::budget_log;
 use crate::broker::dhan::rest::client::Client;
 use crate::broker::dhan::rest::endpoints::Endpoints;
 use crate::broker::dhan::rest::token::{CheckedToken, TokenKeeper, TokenSource};
 use crate::broker::dhan::rest::transport::Limits;
 use crate::broker::{Fault, Paper};
 use crate::config;
-use crate::engine::status::{Mode, Status};
+use crate::engine::status::{GuardianStatus, Mode, Status};
 use crate::simulator::market::{GeneratedMarket, GeneratedSpec};
 use crate::simulator::server::{Pace, SimServer, SimServerConfig};
 
@@ -82,11 +83,13 @@ async fn a_good_account_passes_every_check_and_each_thing_that_breaks_there_fail
     at(&bench.patient.examine(None).await, &["funds"]);
     bench.patient.balance = Some(Money::from_rupees(1));
 
-    bench.patient.needs_guardian = true;
-    at(&bench.patient.examine(None).await, &["guardian"]);
-    bench.patient.guardian = Guardian::Silent;
-    at(&bench.patient.examine(None).await, &["guardian"]);
-    bench.patient.guardian = Guardian::Alive;
+    let mut status = Status::starting(Mode::Live, "test", "", bench.patient.clock.now());
+    at(&bench.patient.examine(Some(&status)).await, &["guardian"]);
+    let seen = |is_alive| Some(GuardianStatus { is_alive, pid: Some(1), text: "watching".to_owned() });
+    status.guardian = seen(false);
+    at(&bench.patient.examine(Some(&status)).await, &["guardian"]);
+    status.guardian = seen(true);
+    at(&bench.patient.examine(Some(&status)).await, &[]);
 
     std::fs::write(&bench.patient.list, "cut off").unwrap();
     at(&bench.patient.examine(None).await, &["instruments"]);
@@ -94,9 +97,11 @@ async fn a_good_account_passes_every_check_and_each_thing_that_breaks_there_fail
     at(&bench.patient.examine(None).await, &["instruments"]);
     std::fs::write(&bench.patient.list, "line\n".repeat(1_000)).unwrap();
 
-    std::fs::write(bench.patient.dir.join("rate-budget.json"), "{").unwrap();
+    let log = bench.patient.dir.join(budget_log::FILE);
+    std::fs::remove_file(&log).unwrap();
+    std::fs::create_dir(&log).unwrap();
     at(&bench.patient.examine(None).await, &["rate budget"]);
-    std::fs::remove_file(bench.patient.dir.join("rate-budget.json")).unwrap();
+    std::fs::remove_dir(&log).unwrap();
 
     bench.server.desk.with(|_, account, _| account.revoke()).unwrap();
     at(&bench.patient.examine(None).await, &["account", "data plan", "segments", "address", "funds"]);

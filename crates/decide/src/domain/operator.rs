@@ -60,6 +60,12 @@ pub enum OperatorCommand {
     },
     /// No entries before the next [`OperatorCommand::Arm`], and working ones taken back. A live engine begins so.
     Disarm,
+    /// Not a person: whether the guardian, which closes everything should the engine die, is there. Without it no new
+    /// risk is taken, and working entries are taken back.
+    Guardian {
+        /// It is there and awake.
+        alive: bool,
+    },
     /// Trip the account's breaker: everything is closed, no entries for the rest of the trading day.
     TripBreaker {
         /// Why, in words.
@@ -148,6 +154,7 @@ mod tests {
             OperatorCommand::Acknowledge,
             OperatorCommand::Arm { phrase: "arm 1000000001".to_owned() },
             OperatorCommand::Disarm,
+            OperatorCommand::Guardian { alive: false },
             OperatorCommand::TripBreaker { reason: "drill".to_owned() },
         ] {
             let text = serde_json::to_string(&command).unwrap();

@@ -50,6 +50,8 @@ pub enum EntryBlock {
     ReduceOnly,
     /// A person paused the index.
     IndexPaused,
+    /// The guardian is gone.
+    Unguarded,
     /// The opening balance is unknown, so no limit can be computed.
     UnknownBalance,
 }
@@ -67,6 +69,7 @@ impl EntryBlock {
             EntryBlock::Halted => "HALTED",
             EntryBlock::ReduceOnly => "REDUCE_ONLY",
             EntryBlock::IndexPaused => "INDEX_PAUSED",
+            EntryBlock::Unguarded => "NO_GUARDIAN",
             EntryBlock::UnknownBalance => "UNKNOWN_BALANCE",
         }
     }
@@ -92,6 +95,7 @@ impl std::fmt::Display for EntryBlock {
             EntryBlock::Halted => f.write_str("entries halted by the operator"),
             EntryBlock::ReduceOnly => f.write_str("the operator allows exits only"),
             EntryBlock::IndexPaused => f.write_str("index paused by the operator"),
+            EntryBlock::Unguarded => f.write_str("no guardian is awake to close positions should the engine die"),
             EntryBlock::UnknownBalance => f.write_str("opening balance unknown, no limit can be computed"),
         }
     }

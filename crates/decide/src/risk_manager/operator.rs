@@ -16,6 +16,8 @@ pub struct OperatorGate {
     /// Whether entries are armed; `None` where they need not be.
     armed: Option<bool>,
     paused: BTreeSet<Underlying>,
+    /// The guardian is gone.
+    unguarded: bool,
     /// Partial closes carried out today, by the number of the request.
     requests: BTreeSet<u64>,
 }
@@ -29,15 +31,26 @@ impl OperatorGate {
             Some(EntryBlock::Disarmed)
         } else if self.reduce_only {
             Some(EntryBlock::ReduceOnly)
+        } else if self.unguarded {
+            Some(EntryBlock::Unguarded)
         } else {
             self.paused.contains(&underlying).then_some(EntryBlock::IndexPaused)
         }
     }
 
+    /// Nobody would close our positions should we die.
+    pub const fn is_unguarded(&self) -> bool {
+        self.unguarded
+    }
+
     /// Every door that is closed, in words.
     pub fn closed(&self) -> Vec<String> {
-        let disarmed = self.armed == Some(false);
-        let whole = [(self.halted, "halted"), (disarmed, "disarmed"), (self.reduce_only, "reduce only")];
+        let whole = [
+            (self.halted, "halted"),
+            (self.armed == Some(false), "disarmed"),
+            (self.reduce_only, "reduce only"),
+            (self.unguarded, "no guardian"),
+        ];
         let whole = whole.into_iter().filter(|(is_closed, _)| *is_closed).map(|(_, word)| word.to_owned());
         whole.chain(self.paused.iter().map(|underlying| format!("{underlying} paused"))).collect()
     }
@@ -81,6 +94,13 @@ impl RiskManager {
             OperatorCommand::Disarm => {
                 let changed = self.gate.armed.replace(false) != Some(false);
                 self.stop_buying(&mut actions);
+                done(changed)
+            }
+            OperatorCommand::Guardian { alive } => {
+                let changed = std::mem::replace(&mut self.gate.unguarded, !alive) == *alive;
+                if !alive {
+                    self.stop_buying(&mut actions);
+                }
                 done(changed)
             }
             OperatorCommand::ReduceOnly => done(!std::mem::replace(&mut self.gate.reduce_only, true)),

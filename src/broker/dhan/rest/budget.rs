@@ -2,6 +2,8 @@
 
 use chrono::NaiveDate;
 use futures_util::future::BoxFuture;
+use scalper_decide::domain::ClientOrderId;
+use scalper_decide::rate_budget::OrderUse;
 
 /// Which of the broker's limits a call counts against (dhan-v2.md 9.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -10,6 +12,13 @@ pub enum CallClass {
     Order {
         /// May use the share that is kept for exits (B6).
         exit: bool,
+    },
+    /// A change of one order.
+    Change {
+        /// Which order: its changes are counted.
+        id: ClientOrderId,
+        /// What for.
+        purpose: OrderUse,
     },
     /// Candles and instrument lists.
     Data,
@@ -42,9 +51,12 @@ pub struct NotGranted(pub String);
 pub trait BudgetPort: Send + Sync {
     /// Waits for a slot and takes it.
     fn acquire(&self, class: CallClass) -> BoxFuture<'_, Result<(), NotGranted>>;
+
+    /// The broker answered "too many" to a call that was granted (B6).
+    fn refused_for_rate(&self, _class: CallClass) {}
 }
 
-/// A budget without limits, for the simulator and for one-shot commands of a person.
+/// A budget without limits, for one-shot commands of a person.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unlimited;
 

@@ -75,11 +75,14 @@ impl Shared {
     }
 
     /// One attempt, granted before by the budget.
-    async fn attempt(&self, request: Request, who: &Credentials) -> Result<Body, Fault> {
-        let outcome = match self.transport.exchange(request, who).await {
+    async fn attempt(&self, call: Call, who: &Credentials) -> Result<Body, Fault> {
+        let outcome = match self.transport.exchange(call.request, who).await {
             Ok(reply) => judge(reply.http, &reply.body),
             Err(fault) => Err(fault),
         };
+        if let Err(Fault::RateLimited(_)) = outcome {
+            self.budget.refused_for_rate(call.class);
+        }
         if let Err(Fault::TokenDead(_)) = outcome {
             self.token_dead.notify_one();
         }
@@ -89,7 +92,7 @@ impl Shared {
     /// A call that changes something: one grant, one attempt, never another (B11).
     pub(super) async fn once(&self, call: Call) -> Result<Body, Fault> {
         self.grant(call.class).await?;
-        self.attempt(call.request, &self.who()).await
+        self.attempt(call, &self.who()).await
     }
 
     /// A read: asked again at most twice when no usable answer came, and once more when the token was replaced while
@@ -105,7 +108,7 @@ impl Shared {
         loop {
             self.grant(call.class).await?;
             let who = self.who();
-            match self.attempt(call.request.clone(), &who).await {
+            match self.attempt(call.clone(), &who).await {
                 Err(Fault::TokenDead(_)) if !renewed && !Arc::ptr_eq(&who, &self.who()) => renewed = true,
                 Err(fault) if fault.is_retryable_read() => match waits.next() {
                     Some(wait) => tokio::time::sleep(wait).await,

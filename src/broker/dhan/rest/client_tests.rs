@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use scalper_decide::domain::broker::{Answer, BrokerOrderId, BrokerStatus, Product};
 use scalper_decide::domain::{ClientOrderId, OrderSide, OrderType, Premium, Qty, Segment, VenueRefusal};
+use scalper_decide::rate_budget::OrderUse;
 use serde_json::{Value, json};
 
 use super::super::budget::{NotGranted, Unlimited};
@@ -111,7 +112,8 @@ fn change() -> OrderChange {
         broker_id: BrokerOrderId("112233".into()),
         order_type: OrderType::StopLimit { trigger: Premium::from_paise(9_000), price: Premium::from_paise(8_500) },
         qty: Qty::new(130),
-        exit: true,
+        id: order().id,
+        purpose: OrderUse::Exit,
     }
 }
 

@@ -72,7 +72,8 @@ impl<M: MayTrade> OrderDesk<M> {
     pub async fn modify_order(&self, change: &OrderChange) -> Answer {
         let body = json(&ModifyBody::of(&self.shared.who().client_id, change));
         let url = self.at(&self.shared.endpoints.paths.orders, &[&change.broker_id.0]);
-        let outcome = self.send(Method::PUT, url, Some(body), CallClass::Order { exit: change.exit }).await;
+        let class = CallClass::Change { id: change.id, purpose: change.purpose };
+        let outcome = self.send(Method::PUT, url, Some(body), class).await;
         answer(outcome, Some(&change.broker_id))
     }
 

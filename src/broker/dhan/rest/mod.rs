@@ -7,12 +7,13 @@
 //! | `orders`, `order_book`, `trades`, `super_orders`, `positions`, `funds`, `controls`, `account` | the account |
 //! | `quotes`, `candles`, `option_chain`, `instruments` | the market |
 //! | `error` | every way of saying no |
-//! | `endpoints`, `transport`, `budget`, `client`, `books`, `data`, `desk` | the client: reads in `books` and `data`, writes in `desk` |
+//! | `endpoints`, `transport`, `budget`, `budget_log`, `client`, `books`, `data`, `desk` | the client: reads in `books` and `data`, writes in `desk` |
 //! | `token` | where the token comes from, when it ends, how it is replaced |
 
 pub mod account;
 pub mod books;
 pub mod budget;
+pub mod budget_log;
 pub mod candles;
 pub mod client;
 pub mod controls;

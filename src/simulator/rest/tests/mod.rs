@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use scalper_decide::domain::broker::{Answer, BrokerOrderId, OrderRow, Product};
 use scalper_decide::domain::{Age, ClientOrderId, Instant, OrderSide, OrderType, Premium, Qty};
+use scalper_decide::rate_budget::OrderUse;
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -157,7 +158,8 @@ fn buy(id: &str, lots: i64, price: Premium) -> NewOrder {
 
 fn change(id: &BrokerOrderId, lots: i64, price: Premium) -> OrderChange {
     let (broker_id, qty) = (id.clone(), Qty::new(lots * LOT));
-    OrderChange { broker_id, order_type: OrderType::Limit { price }, qty, exit: false }
+    let purpose = OrderUse::Entry;
+    OrderChange { id: tag("changed"), broker_id, order_type: OrderType::Limit { price }, qty, purpose }
 }
 
 fn at(millis: i64) -> Instant {

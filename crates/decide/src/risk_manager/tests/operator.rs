@@ -268,3 +268,18 @@ fn tags_name_the_rule_and_its_configured_figure() {
     assert_eq!(tag(ExitReason::StopLoss, Some(Bps::from_percent(5))), "stop_loss_5pct", "expiry day");
     assert_eq!(tag(ExitReason::DailyLossBreaker, None), "circuit_breaker_4.5pct", "of the capital band");
 }
+
+#[test]
+fn without_a_guardian_no_new_risk_is_taken_and_working_entries_are_taken_back() {
+    // N6
+    let mut risk = manager(params());
+    risk.expect(ID, plan(false));
+    assert_eq!(ask(&mut risk, OperatorCommand::Guardian { alive: true }).0, UNCHANGED);
+    let (answer, actions) = ask(&mut risk, OperatorCommand::Guardian { alive: false });
+    assert_eq!((answer, &actions[..]), (DONE, &[RiskAction::StopBuying { position: ID }][..]));
+    assert_eq!(code(&risk, Underlying::Nifty), Some("NO_GUARDIAN"));
+    assert_eq!(ask(&mut risk, OperatorCommand::Resume).0, UNCHANGED, "no person lifts it");
+    assert_eq!(code(&risk, Underlying::Nifty), Some("NO_GUARDIAN"));
+    assert_eq!(ask(&mut risk, OperatorCommand::Guardian { alive: true }).0, DONE);
+    assert_eq!(code(&risk, Underlying::Nifty), None);
+}
