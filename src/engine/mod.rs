@@ -1,5 +1,7 @@
 //! The daemon's engine: the decision core with a clock, a market, a broker and a memory around it.
 
+#[cfg(test)]
+mod drill;
 pub mod gateway;
 pub mod handle;
 pub mod inbox;

@@ -1,0 +1,1 @@
+//! Schedules from text, and what they draw.
