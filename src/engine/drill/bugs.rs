@@ -21,6 +21,8 @@ pub(super) enum Bug {
     DroppedFsync,
     /// A change is a cancellation and then a new order.
     CancelThenPlace,
+    /// A new date opens a new day, whatever the calendar says.
+    MidnightIsANewDay,
 }
 
 /// An order port with a bug.

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex};
 use scalper_decide::decision_core::Core as _;
 use scalper_decide::direct::Direct;
 use scalper_decide::domain::alarm::AlarmKey;
+use scalper_decide::domain::broker::{BrokerEvent, BrokerStatus};
 use scalper_decide::domain::{
     Age, ClientOrderId, Command, Event, Instant, InstrumentId, OrderPurpose, OrderSide, OrderState, PositionId,
-    Premium, Qty, Tick,
+    Premium, Qty, SessionCalendar, Tick,
 };
 use scalper_decide::journal::JournalEntry;
 use scalper_decide::reconciler::Finding;
@@ -82,8 +83,12 @@ fn signed(row: &OrderRow) -> i64 {
 /// What the oracle remembers between events.
 pub(super) struct Oracle {
     desk: Desk,
+    calendar: SessionCalendar,
+    /// Whether the line of events is kept.
+    keeps_lines: bool,
     violations: Violations,
-    seen: BTreeMap<ClientOrderId, (bool, Qty)>,
+    /// When an order's end was first believed, and its executions.
+    seen: BTreeMap<ClientOrderId, (Option<Instant>, Qty)>,
     stops: BTreeMap<PositionId, Premium>,
     bare_since: BTreeMap<InstrumentId, Instant>,
     last_tick: BTreeMap<InstrumentId, Instant>,
@@ -103,9 +108,11 @@ pub(super) struct Oracle {
 }
 
 impl Oracle {
-    pub(super) fn new(desk: Desk, violations: Violations) -> Oracle {
+    pub(super) fn new(desk: Desk, calendar: SessionCalendar, violations: Violations, keeps_lines: bool) -> Oracle {
         Oracle {
             desk,
+            calendar,
+            keeps_lines,
             violations,
             seen: BTreeMap::new(),
             stops: BTreeMap::new(),
@@ -128,6 +135,12 @@ impl Oracle {
         self.violations.add(at, invariant, what);
     }
 
+    fn line(&mut self, line: impl FnOnce() -> String) {
+        if self.keeps_lines {
+            self.lines.push(line());
+        }
+    }
+
     pub(super) fn tick(&mut self, tick: &Tick) {
         self.last_tick.insert(tick.instrument, tick.received_at);
     }
@@ -144,18 +157,28 @@ impl Oracle {
         self.events += 1;
         self.note(at, entries);
         for command in commands {
-            self.lines.push(format!("{} {command:?}", at.ist_text()));
+            self.line(|| format!("{} {} {command:?}", at.ist_text(), command.order_id()));
             self.may_enter(core, at, command);
         }
         if let Some(Event::Broker(said)) = event {
-            use scalper_decide::domain::broker::BrokerEvent;
-            let line = match said {
-                BrokerEvent::Orders { asked_at, rows } => format!("{} orders asked {}", rows.len(), asked_at.ist_text()),
-                BrokerEvent::Trades { rows, .. } => format!("{} trades", rows.len()),
-                BrokerEvent::Positions { rows, .. } => format!("{} positions", rows.len()),
-                other => format!("{other:?}"),
-            };
-            self.lines.push(format!("{} said {line}", at.ist_text()));
+            self.line(|| match said {
+                BrokerEvent::Orders { rows, .. } => format!("{} said {} orders", at.ist_text(), rows.len()),
+                BrokerEvent::Trades { rows, .. } => format!("{} said {} trades", at.ist_text(), rows.len()),
+                BrokerEvent::Positions { rows, .. } => format!("{} said {} positions", at.ist_text(), rows.len()),
+                BrokerEvent::Pushed { row } => format!(
+                    "{} said {} {} {:?} {} of {}",
+                    at.ist_text(),
+                    row.tag.map_or_else(String::new, |tag| tag.to_string()),
+                    row.broker_id,
+                    row.status,
+                    row.filled,
+                    row.qty
+                ),
+                BrokerEvent::Answered { id, call, answer } => {
+                    format!("{} said {id} {call:?} {answer:?}", at.ist_text())
+                }
+                other => format!("{} said {other:?}", at.ist_text()),
+            });
         }
         self.beliefs(core, at);
         self.breakers(core, at, event);
@@ -167,7 +190,7 @@ impl Oracle {
         for entry in entries {
             match entry {
                 JournalEntry::Finding { finding, .. } => {
-                    self.lines.push(format!("{} {finding:?}", at.ist_text()));
+                    self.line(|| format!("{} {finding:?}", at.ist_text()));
                     *self.findings.entry(finding.code()).or_default() += 1;
                     if let Finding::ProvenAbsent { id, lists, lookups, .. } = finding
                         && (lists.len() < 3 || lookups.len() < 3)
@@ -177,16 +200,18 @@ impl Oracle {
                     self.late |= matches!(finding, Finding::LateArrival { .. } | Finding::Unmanaged { .. });
                 }
                 JournalEntry::Alarm { key, text, .. } => {
-                    self.lines.push(format!("{} alarm {key:?} {text}", at.ist_text()));
+                    self.line(|| format!("{} alarm {key:?} {text}", at.ist_text()));
                     *self.alarms.entry(key.code()).or_default() += 1;
                     if *key == AlarmKey::UncoveredUnits {
                         self.alarmed = Some(at);
                     }
                 }
-                JournalEntry::Report { event, .. } => self.lines.push(format!("{} {event:?}", at.ist_text())),
+                JournalEntry::Report { event, .. } => {
+                    self.line(|| format!("{} {} {:?}", at.ist_text(), event.id, event.report));
+                }
                 JournalEntry::Exit { note, .. } => {
                     self.closed += u64::from(note.reason.is_some());
-                    self.lines.push(format!("{} exit {:?} {:?}", at.ist_text(), note.position.id, note.reason));
+                    self.line(|| format!("{} exit {:?} {:?}", at.ist_text(), note.position.id, note.reason));
                 }
                 JournalEntry::Decision(d) => {
                     *self.decisions.entry(format!("{} {}", d.stage.name(), d.code)).or_default() += 1;
@@ -237,10 +262,10 @@ impl Oracle {
                 on_sale += order.open_qty() + order.missing_fills();
             }
             let id = order.spec.id;
-            let known = self.seen.entry(id).or_insert((false, Qty::ZERO));
-            let (was_over, was_filled) = *known;
-            *known = (order.state.is_terminal(), order.filled());
-            if was_over && !order.state.is_terminal() {
+            let known = self.seen.entry(id).or_insert((None, Qty::ZERO));
+            let (over_since, was_filled) = *known;
+            *known = (order.state.is_terminal().then(|| over_since.unwrap_or(at)), order.filled());
+            if over_since.is_some() && !order.state.is_terminal() {
                 self.violations.add(at, "I10", format!("{id} is open again"));
             }
             if order.filled() < was_filled || order.filled() > order.spec.qty && !order.has_unresolved() {
@@ -281,7 +306,8 @@ impl Oracle {
         let may_reset = match event {
             Some(Event::Operator(_)) => true,
             Some(Event::SessionOpened { hours, .. }) => {
-                core.params().indices.is_empty() || self.latched.values().all(|since| since.ist_date() < hours.day)
+                let is_session = self.calendar.hours(hours.day).is_ok_and(|hours| hours.is_some());
+                is_session && self.latched.values().all(|since| since.ist_date() < hours.day)
             }
             _ => false,
         };
@@ -311,8 +337,8 @@ impl Oracle {
             let sign = if order.spec.side == OrderSide::Buy { 1 } else { -1 };
             *known.entry(order.spec.instrument).or_default() += sign * order.filled().get();
             if order.state.is_terminal()
-                && let Some(row) = row.filter(|row| row.is_live())
-                && !self.late
+                && let Some(row) = row
+                && self.is_wrong_end(&order.state, id, row)
             {
                 let what = format!("{id} is {:?} for us and {:?} at the broker", order.state, row.status);
                 self.wrong(at, "I11", what);
@@ -346,6 +372,20 @@ impl Oracle {
                 let what = format!("{} units of {slot:?} rest uncovered since {}", net - on_sale, since.ist_text());
                 self.wrong(at, "I6", format!("{what}, and nobody knows"));
             }
+        }
+    }
+
+    /// Whether an end was believed that the broker's order had not, or that it could never have had.
+    fn is_wrong_end(&self, state: &OrderState, id: ClientOrderId, row: &OrderRow) -> bool {
+        let ended = self.seen.get(&id).and_then(|(ended, _)| *ended).unwrap_or(Instant::MAX);
+        if row.created_at >= ended {
+            // It came after it had been proven absent, refused or never sent (C3).
+            return false;
+        }
+        match state {
+            OrderState::Absent => true,
+            OrderState::Rejected { .. } => row.status != BrokerStatus::Rejected,
+            _ => row.is_live(),
         }
     }
 

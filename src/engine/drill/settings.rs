@@ -11,7 +11,8 @@ pub(super) fn instance() -> InstanceTag {
     InstanceTag::new("D1").expect("two letters")
 }
 
-pub(super) fn params() -> StrategyParams {
+/// `day_loss` is the breaker.
+pub(super) fn params(day_loss: Option<Bps>) -> StrategyParams {
     let ages = QuoteAgeLimits { feed: Age::from_secs(5), snapshot: Age::from_secs(5), bar: Age::from_secs(60) };
     let half = Bps::from_percent(50);
     StrategyParams {
@@ -93,7 +94,7 @@ pub(super) fn params() -> StrategyParams {
             trail: Some(TrailParams { arm_after: Bps::from_percent(1), drop: Bps::from_percent(2) }),
             profit_lock: None,
             time_stop: Some(Age::from_secs(45)),
-            day_loss: None,
+            day_loss,
             index_day_loss: BTreeMap::new(),
             day_profit: None,
             loss_streak: None,

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use scalper_decide::domain::Age;
+use scalper_decide::domain::{Age, Bps};
 
+use super::bugs::Bug;
 use super::world::{Drill, Played, play};
 use crate::simulator::faults::{FaultKind, Happens, Occasion, Rule};
 
@@ -20,11 +21,15 @@ fn asked(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+fn wants_lines() -> bool {
+    asked("SCALPER_DRILL_LINES").is_some()
+}
+
 fn report(drill: &Drill, played: &Played) -> String {
     let violations: String =
         played.violations.iter().map(|v| format!("{} {} {}\n", v.at, v.invariant, v.what)).collect();
     let rules: Vec<String> = drill.rules.iter().map(|r| format!("{} {:?}", r.kind.word(), r.happens)).collect();
-    let lines = if asked("SCALPER_DRILL_LINES").is_some() { played.lines.join("\n") } else { String::new() };
+    let lines = if wants_lines() { played.lines.join("\n") } else { String::new() };
     let fired: Vec<String> =
         played.counts.iter().map(|(kind, c)| format!("{} {}/{}", kind.word(), c.fired, c.occasions)).collect();
     format!(
@@ -54,10 +59,10 @@ fn alone(kind: FaultKind) -> Drill {
         Occasion::FeedConnection => {
             rules.push(Rule::new(FaultKind::FeedDisconnected, Happens::Chance(0.01)));
         }
-        Occasion::LookUp => rules.push(Rule::new(FaultKind::ResponseLost, Happens::Chance(0.5))),
+        Occasion::LookUp => rules.push(Rule::new(FaultKind::RequestLost, Happens::Chance(0.5))),
         _ => {}
     }
-    Drill { seed: 7, rules, faults_for: Age::from_mins(3), each_fires: FIRES, bug: None }
+    Drill { faults_for: Age::from_mins(2), each_fires: FIRES, keeps_lines: wants_lines(), ..Drill::of(7, rules) }
 }
 
 /// Each kind with a probability of a quarter, with an intensity of its own.
@@ -70,23 +75,23 @@ fn mixed(seed: u64) -> Drill {
             rules.push(Rule::new(*kind, Happens::Chance((usual_chance(*kind) * intensity).min(1.0))));
         }
     }
-    Drill { seed, rules, faults_for: Age::from_mins(4), each_fires: 0, bug: None }
+    Drill { keeps_lines: wants_lines(), ..Drill::of(seed, rules) }
 }
 
 #[test]
 fn without_faults_the_drill_trades_and_agrees_with_the_broker() {
-    let drill = Drill { seed: 1, rules: Vec::new(), faults_for: Age::from_mins(4), each_fires: 0, bug: None };
+    let drill = Drill::of(1, Vec::new());
     let played = play(&drill);
+    eprintln!("{}", report(&drill, &played));
     assert!(played.violations.is_empty(), "{}", report(&drill, &played));
     assert!(played.entries >= 4 && played.closed >= 3, "{} {:?}", report(&drill, &played), played.decisions);
 }
 
-#[test]
-fn each_kind_of_fault_alone_breaks_no_law_and_is_over_a_minute_after_it() {
-    // I1 to I20 as far as they can be seen from here, I33.
+fn each_alone(occasions: &[Occasion]) {
     let one = asked("SCALPER_DRILL_KIND");
     let mut failed = Vec::new();
-    for kind in FaultKind::ALL.iter().filter(|kind| one.as_ref().is_none_or(|one| one == kind.word())) {
+    let kinds = FaultKind::ALL.iter().filter(|kind| occasions.contains(&kind.occasion()));
+    for kind in kinds.filter(|kind| one.as_ref().is_none_or(|one| one == kind.word())) {
         let drill = alone(*kind);
         let played = play(&drill);
         let fired = played.counts[kind].fired;
@@ -96,6 +101,32 @@ fn each_kind_of_fault_alone_breaks_no_law_and_is_over_a_minute_after_it() {
         }
     }
     assert!(failed.is_empty(), "{} kinds fail:\n{}", failed.len(), failed.join("\n\n"));
+}
+
+#[test]
+fn each_fault_of_a_call_on_its_way_in_breaks_no_law_and_is_over_a_minute_after_it() {
+    // I1 to I20 as far as they can be seen from here, I33.
+    each_alone(&[Occasion::Arrival, Occasion::ExitArrival, Occasion::Call]);
+}
+
+#[test]
+fn each_fault_of_a_call_that_was_taken_breaks_no_law_and_is_over_a_minute_after_it() {
+    each_alone(&[Occasion::Acceptance, Occasion::Placement, Occasion::Answer]);
+}
+
+#[test]
+fn each_fault_of_the_books_breaks_no_law_and_is_over_a_minute_after_it() {
+    each_alone(&[Occasion::List, Occasion::Read, Occasion::LookUp]);
+}
+
+#[test]
+fn each_fault_of_order_updates_breaks_no_law_and_is_over_a_minute_after_it() {
+    each_alone(&[Occasion::Update]);
+}
+
+#[test]
+fn each_fault_of_the_feed_breaks_no_law_and_is_over_a_minute_after_it() {
+    each_alone(&[Occasion::FeedMessage, Occasion::FeedConnection]);
 }
 
 #[test]
@@ -126,4 +157,53 @@ fn the_same_seed_gives_the_same_run() {
     let (one, other) = (play(&drill), play(&drill));
     assert_eq!(one.lines, other.lines);
     assert_eq!(one.digest, other.digest);
+}
+
+/// Plays a planted bug, which the drill must find under this invariant.
+fn finds(bug: Bug, invariant: &str, rules: Vec<Rule>) {
+    let sound = Drill { keeps_lines: wants_lines(), ..Drill::of(5, rules) };
+    let played = play(&sound);
+    assert!(played.violations.is_empty(), "without the bug: {}", report(&sound, &played));
+    let planted = Drill { bug: Some(bug), ..sound };
+    let played = play(&planted);
+    assert!(played.violations.iter().any(|v| v.invariant == invariant), "{}", report(&planted, &played));
+}
+
+#[test]
+fn a_placement_that_is_sent_again_after_a_time_out_is_found() {
+    finds(Bug::RetryOnTimeOut, "I1", vec![Rule::new(FaultKind::ResponseLost, Happens::Every(3))]);
+}
+
+#[test]
+fn look_ups_that_fail_and_count_as_not_found_are_found() {
+    let always = |kind| Rule::new(kind, Happens::Always);
+    let rules = vec![
+        Rule::new(FaultKind::ResponseLost, Happens::Every(4)),
+        Rule::new(FaultKind::UpdateDropped, Happens::Chance(0.8)),
+        always(FaultKind::LookUpError),
+        always(FaultKind::BookError),
+    ];
+    finds(Bug::ErrorsAreAbsence, "I11", rules);
+}
+
+#[test]
+fn a_command_that_leaves_before_it_is_durable_is_found() {
+    finds(Bug::DroppedFsync, "I12", Vec::new());
+}
+
+#[test]
+fn protection_that_is_taken_away_before_its_successor_rests_is_found() {
+    finds(Bug::CancelThenPlace, "I6", Vec::new());
+}
+
+#[test]
+fn a_breaker_that_midnight_resets_is_found_and_the_next_trading_day_may_reset_it() {
+    // I13, J4
+    let sound = Drill { day_loss: Some(Bps::new(5)), ..Drill::of(5, Vec::new()) };
+    let played = play(&sound);
+    assert!(played.was_latched, "{}", report(&sound, &played));
+    assert!(played.violations.is_empty(), "{}", report(&sound, &played));
+    let planted = Drill { bug: Some(Bug::MidnightIsANewDay), ..sound };
+    let played = play(&planted);
+    assert!(played.violations.iter().any(|v| v.invariant == "I13"), "{}", report(&planted, &played));
 }

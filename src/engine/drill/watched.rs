@@ -2,12 +2,13 @@
 //! anybody acts on it.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::vec::Drain;
 
 use scalper_decide::decision_core::{Books, Core};
 use scalper_decide::direct::Direct;
-use scalper_decide::domain::{Command, Event, Instant, Stamp, Tick, Universe};
+use scalper_decide::domain::{Command, Event, Instant, SessionHours, Stamp, Tick, Universe};
 use scalper_decide::journal::JournalEntry;
 use scalper_decide::pipeline::Halt;
 use scalper_decide::stages::Ledger;
@@ -22,11 +23,26 @@ pub(super) struct Watched {
     wire: Wire,
     commands: Vec<(Stamp, Command)>,
     entries: Vec<JournalEntry>,
+    /// Of the planted bug that takes every midnight for a new day.
+    dates: Option<SessionHours>,
 }
 
 impl Watched {
     pub(super) fn new(core: Direct, oracle: Rc<RefCell<Oracle>>, wire: Wire) -> Watched {
-        Watched { core, oracle, wire, commands: Vec::new(), entries: Vec::new() }
+        Watched { core, oracle, wire, commands: Vec::new(), entries: Vec::new(), dates: None }
+    }
+
+    /// Plants a bug: every new date after that of `hours` opens a day.
+    pub(super) fn open_every_date_after(&mut self, hours: SessionHours) {
+        self.dates = Some(hours);
+    }
+
+    fn new_date(&mut self, at: Instant) -> Option<Event> {
+        let date = at.ist_date();
+        let before = self.dates.take_if(|hours| hours.day < date)?;
+        let hours = SessionHours { day: date, ..before };
+        self.dates = Some(hours.clone());
+        Some(Event::SessionOpened { hours, warm_up: false, bars_of: BTreeMap::new() })
     }
 
     fn look(&mut self, at: Instant, event: Option<&Event>) {
@@ -57,6 +73,10 @@ impl Core for Watched {
     async fn handle(&mut self, at: Instant, event: &Event) -> Result<(), Halt> {
         if let Event::Tick(tick) = event {
             self.oracle.borrow_mut().tick(tick);
+        }
+        if let Some(opened) = self.new_date(at) {
+            self.core.handle(at, &opened).await?;
+            self.look(at, Some(&opened));
         }
         let outcome = self.core.handle(at, event).await;
         let at = self.core.ledger().last_stamp().at;

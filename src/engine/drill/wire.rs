@@ -29,6 +29,7 @@ struct Log {
     durable: Arc<AtomicU64>,
     violations: Violations,
     desk: Desk,
+    keeps_lines: bool,
     lines: Vec<String>,
 }
 
@@ -41,7 +42,7 @@ fn is_of(order_type: OrderType, kind: BrokerOrderType, price: Option<i64>, trigg
 }
 
 impl Wire {
-    pub(super) fn new(durable: Arc<AtomicU64>, violations: Violations, desk: Desk) -> Wire {
+    pub(super) fn new(durable: Arc<AtomicU64>, violations: Violations, desk: Desk, keeps_lines: bool) -> Wire {
         Wire(Arc::new(Mutex::new(Log {
             decided: Vec::new(),
             placed: BTreeMap::new(),
@@ -50,6 +51,7 @@ impl Wire {
             durable,
             violations,
             desk,
+            keeps_lines,
             lines: Vec::new(),
         })))
     }
@@ -66,11 +68,14 @@ impl Wire {
 
     /// Notes what came back.
     pub(super) fn answered(&self, now: Instant, path: &str, given: Option<&(u16, Vec<u8>)>) {
+        let mut log = self.0.lock().expect("nothing here panics");
+        if !log.keeps_lines {
+            return;
+        }
         let text = given.map_or("cut".to_owned(), |(http, body)| {
             format!("{http} {}", String::from_utf8_lossy(&body[..body.len().min(160)]))
         });
-        let line = format!("{} < {path}: {text}", now.ist_text());
-        self.0.lock().expect("nothing here panics").lines.push(line);
+        log.lines.push(format!("{} < {path}: {text}", now.ist_text()));
     }
 
     /// A call leaves.
@@ -80,7 +85,10 @@ impl Wire {
         if method == "GET" || !below.starts_with("orders") {
             return;
         }
-        log.lines.push(format!("{} > {method} {below} {}", now.ist_text(), String::from_utf8_lossy(body)));
+        if log.keeps_lines {
+            let line = format!("{} > {method} {below} {}", now.ist_text(), String::from_utf8_lossy(body));
+            log.lines.push(line);
+        }
         log.rates(now);
         match method {
             "POST" => log.place(now, body),

@@ -1,7 +1,7 @@
 //! One drill: the simulated broker, the engine's parts as `engine::start` joins them, and the faults between.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use scalper_decide::decision_core::Core as _;
 use scalper_decide::direct::{CoreTables, Direct};
+use scalper_decide::domain::broker::{BrokerEvent, BrokerRead};
 use scalper_decide::domain::event::OperatorCommand;
-use scalper_decide::domain::{Age, Event, Instant};
+use scalper_decide::domain::{Age, Bps, Event, Instant, SessionCalendar, SessionHours};
 use scalper_decide::reconciler::ReconcilerParams;
 use secrecy::ExposeSecret as _;
 use tokio::sync::watch;
@@ -80,6 +81,18 @@ pub(super) struct Drill {
     pub(super) each_fires: u64,
     /// A fault of our own.
     pub(super) bug: Option<Bug>,
+    /// Loss of the day that latches the breaker; then the weekend is lived through as well.
+    pub(super) day_loss: Option<Bps>,
+    /// Whether the line of events is kept.
+    pub(super) keeps_lines: bool,
+}
+
+impl Drill {
+    /// Four minutes of these faults.
+    pub(super) fn of(seed: u64, rules: Vec<Rule>) -> Drill {
+        let faults_for = Age::from_mins(4);
+        Drill { seed, rules, faults_for, each_fires: 0, bug: None, day_loss: None, keeps_lines: false }
+    }
 }
 
 /// What came of it.
@@ -94,6 +107,8 @@ pub(super) struct Played {
     pub(super) findings: BTreeMap<&'static str, usize>,
     pub(super) alarms: BTreeMap<&'static str, usize>,
     pub(super) decisions: BTreeMap<String, usize>,
+    /// Breakers that were latched at the end.
+    pub(super) was_latched: bool,
     pub(super) lines: Vec<String>,
 }
 
@@ -173,7 +188,29 @@ async fn warm(core: &mut Watched, until: Instant, seed: u64) {
         }
         core.handle_tick(tick.received_at, &tick).await;
     }
+    // As at every start: what was asked for before anybody could answer is asked again.
+    let asked: BTreeSet<BrokerRead> = core.take_reads().collect();
+    for read in asked {
+        let what = "asked for before the start was over".to_owned();
+        core.handle(until, &Event::Broker(BrokerEvent::ReadFailed { read, what })).await.expect("a read may fail");
+    }
     core.take_journal();
+}
+
+/// From the end of a Friday to the opening of the Monday after.
+async fn weekend(core: &mut Watched, friday: &SessionHours, calendar: &SessionCalendar) {
+    let close = friday.close_at() + Age::from_mins(1);
+    core.handle(close, &Event::SessionClosed { day: friday.day }).await.expect("a day ends");
+    let monday = friday.day + chrono::Days::new(3);
+    let hours = calendar.hours(monday).expect("inside the calendar").expect("a trading day");
+    let opens = hours.open_at() - Age::from_mins(15);
+    let mut at = close;
+    while at < opens {
+        core.handle(at, &Event::Timer).await.expect("time passes");
+        at = at + Age::from_mins(30);
+    }
+    let begin = Event::SessionOpened { hours, warm_up: false, bars_of: BTreeMap::new() };
+    core.handle(opens, &begin).await.expect("a session opens");
 }
 
 #[allow(clippy::too_many_lines, reason = "one world, joined once, in the order of engine::start")]
@@ -186,7 +223,7 @@ async fn world(drill: Drill) -> Played {
 
     let violations = Violations::default();
     let durable = Arc::new(AtomicU64::new(0));
-    let wire = Wire::new(Arc::clone(&durable), violations.clone(), desk.clone());
+    let wire = Wire::new(Arc::clone(&durable), violations.clone(), desk.clone(), drill.keeps_lines);
     let limits = Limits::default();
     let client = Client::by_hand(fixed(broker.credentials.clone()), Arc::new(Unlimited), limits, hand(&broker, &wire));
     let mut orders: Arc<dyn OrderPort> = Arc::new(client.orders_at_simulator());
@@ -200,12 +237,19 @@ async fn world(drill: Drill) -> Played {
     let tables = tables::load(None).expect("the shipped tables are sound");
     let hours = tables.calendar.hours(market::day()).expect("inside the calendar").expect("a trading day");
     let core_tables = CoreTables { calendar: Arc::new(tables.calendar), charges: Arc::new(tables.charges) };
-    let core = Direct::new(settings::params(), core_tables, &BTreeMap::new())
+    let calendar = core_tables.calendar.clone();
+    let params = settings::params(drill.day_loss);
+    let indices = params.indices.clone();
+    let core = Direct::new(params, core_tables, &BTreeMap::new())
         .with_reconciler(ReconcilerParams::new(settings::instance()));
-    let oracle = Rc::new(RefCell::new(Oracle::new(desk.clone(), violations.clone())));
+    let oracle = Rc::new(RefCell::new(Oracle::new(
+        desk.clone(),
+        (*calendar).clone(),
+        violations.clone(),
+        drill.keeps_lines,
+    )));
     let mut core = Watched::new(core, Rc::clone(&oracle), wire.clone());
     warm(&mut core, ten(), drill.seed).await;
-    let reads: Vec<_> = core.take_reads().collect();
 
     let journal =
         memory::journal(drill.seed, core.ledger().last_stamp().seq, &durable, drill.bug == Some(Bug::DroppedFsync));
@@ -229,13 +273,11 @@ async fn world(drill: Drill) -> Played {
     };
     let sockets = sockets::start(plan, &clock, core.universe(), &hours, &inbox, &evidence);
     follow_session(&clock, &hours, sockets.data_expected.clone());
-    let indices = settings::params().indices;
     let mut publisher =
         Publisher::new(Mode::Sim, "drill".to_owned(), "drill".to_owned(), indices.clone(), clock.now());
     publisher.session(Some(hours.day));
     let on_look = subscriptions(sockets, indices, hours.day, Rc::clone(&evidence));
     let reader = Reader::new(books, inbox, clock.clone());
-    reads.into_iter().for_each(|read| reader.start(read));
     let (handle, status, asks) = EngineHandle::new(Status::starting(Mode::Sim, "drill", "drill", clock.now()));
     let runtime = Runtime {
         core,
@@ -266,12 +308,19 @@ async fn world(drill: Drill) -> Played {
         handle.stop("drill").await;
     };
     let (stopped, ()) = tokio::join!(running, script);
-    let (stopped, runtime) = stopped.expect("the loop does not panic");
+    let (stopped, mut runtime) = stopped.expect("the loop does not panic");
     if !matches!(stopped, Stopped::Asked) {
         violations.add(clock.now(), "HALT", format!("{stopped:?}"));
     }
     let at = clock.now();
     oracle.borrow().converged(&runtime.core.core, at);
+    let was_latched = runtime.core.core.risk().day().latches().next().is_some();
+    if drill.day_loss.is_some() {
+        if drill.bug == Some(Bug::MidnightIsANewDay) {
+            runtime.core.open_every_date_after(runtime.schedule.hours().clone());
+        }
+        weekend(&mut runtime.core, runtime.schedule.hours(), &calendar).await;
+    }
     let digest = format!("{} {}", runtime.core.digest(), durable.load(Ordering::Acquire));
     let trades = desk.look(|sim| sim.oms().trades().len());
     let oracle = oracle.borrow();
@@ -289,6 +338,7 @@ async fn world(drill: Drill) -> Played {
         findings: oracle.findings.clone(),
         alarms: oracle.alarms.clone(),
         decisions: oracle.decisions.clone(),
+        was_latched,
         lines,
     }
 }
