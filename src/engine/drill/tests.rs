@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use scalper_decide::domain::{Age, Bps};
+use scalper_decide::domain::{Age, Bps, TimeOfDay};
 
 use super::bugs::Bug;
 use super::world::{Drill, Played, play};
@@ -176,10 +176,12 @@ fn a_placement_that_is_sent_again_after_a_time_out_is_found() {
 
 #[test]
 fn look_ups_that_fail_and_count_as_not_found_are_found() {
-    let always = |kind| Rule::new(kind, Happens::Always);
+    // From the first entries on nobody says what became of them.
+    let from = TimeOfDay::hm(10, 1);
+    let always = |kind| Rule { from, ..Rule::new(kind, Happens::Always) };
     let rules = vec![
-        Rule::new(FaultKind::ResponseLost, Happens::Every(4)),
-        Rule::new(FaultKind::UpdateDropped, Happens::Chance(0.8)),
+        Rule::new(FaultKind::ResponseLost, Happens::Nth(vec![3, 4])),
+        always(FaultKind::UpdateDropped),
         always(FaultKind::LookUpError),
         always(FaultKind::BookError),
     ];
