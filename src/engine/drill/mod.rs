@@ -7,9 +7,10 @@
 //! bodies, the time-outs, the watchdogs and the back-offs are the real ones. The same seed gives the same run.
 //!
 //! `market` is a small lively exchange, `settings` a strategy that trades all the time, `memory` a journal whose
-//! durability is known to the microsecond, `wire` the list of everything that was sent, `oracle` the invariants,
+//! durability is known to the millisecond, `budget` the core's rate budget before the client, `wire` the list of everything that was sent, `oracle` the invariants,
 //! `watched` the core under the oracle's eyes, `world` puts all of it together, `bugs` plants faults of our own.
 
+mod budget;
 mod bugs;
 mod market;
 mod memory;

@@ -21,6 +21,8 @@ use crate::simulator::oms::order::{OrderNo, OrderRow};
 
 /// A wrong belief about cover is put right within this, whatever one fault does to the news of it.
 const WRONG_BELIEF: Age = Age::from_secs(12);
+/// An order that arrives so long after it was sent may have been proven absent before (P1, C3).
+const HORIZON: Age = Age::from_secs(40);
 /// Longest without cover before it is an alarm (I6), with room for the timer itself.
 const COVER: Age = Age::from_millis(1_600);
 /// Quotes that an entry may rest on.
@@ -327,6 +329,10 @@ impl Oracle {
         let mut known: BTreeMap<InstrumentId, i64> = BTreeMap::new();
         let mut unclear: Vec<InstrumentId> = Vec::new();
         for (order, _) in core.orders().orders() {
+            let row = rows.get(order.spec.id.as_str());
+            self.late |= row.is_some_and(|row| row.created_at.age_of(order.sent_at) > HORIZON);
+        }
+        for (order, _) in core.orders().orders() {
             let id = order.spec.id;
             let row = rows.get(id.as_str());
             let filled = row.map_or(0, |row| row.filled);
@@ -403,7 +409,9 @@ impl Oracle {
                 let id = order.spec.id;
                 let row = rows.get(id.as_str());
                 let (filled, is_live) = row.map_or((0, false), |row| (row.filled, row.is_live()));
-                if order.filled().get() != filled || order.state.is_terminal() == is_live {
+                // Units sold late that nobody owned: told, blocking entries, and nothing that a sell could put right.
+                let is_lost = self.late && order.state.is_terminal() && !is_live;
+                if order.filled().get() != filled && !is_lost || order.state.is_terminal() == is_live {
                     let what = format!("{id}: {:?} {} for us, {row:?} at the broker", order.state, order.filled());
                     self.wrong(at, "I33", what);
                 }
@@ -420,7 +428,7 @@ impl Oracle {
             }
             for (slot, units) in owned {
                 let net = truth.net(slot);
-                if units != net {
+                if units != net && !(self.late && units > net) {
                     self.wrong(at, "I33", format!("{units} of {slot:?} are ours, {net} at the broker"));
                 }
             }
@@ -430,7 +438,7 @@ impl Oracle {
             }
             if truth.positions.is_empty() && core.orders().is_flat() {
                 let ours = core.capital().balance();
-                if ours != Some(truth.cash) {
+                if !self.late && ours != Some(truth.cash) {
                     self.wrong(at, "I8", format!("{ours:?} is our balance, {} the broker's", truth.cash));
                 }
             }

@@ -71,8 +71,13 @@ fn mixed(seed: u64) -> Drill {
     let mut rules = Vec::new();
     for kind in FaultKind::ALL {
         if dice.random::<f64>() < 0.25 {
-            let intensity = 0.1 * 8_f64.powf(dice.random::<f64>());
-            rules.push(Rule::new(*kind, Happens::Chance((usual_chance(*kind) * intensity).min(1.0))));
+            let intensity = 0.1 * 15_f64.powf(dice.random::<f64>());
+            let mut rule = Rule::new(*kind, Happens::Chance((usual_chance(*kind) * intensity).min(1.0)));
+            if kind.usual_length().is_some() {
+                // Up to four times as long: also calls that arrive after they were proven absent (C3).
+                rule.length = Age::from_nanos((rule.length.nanos() as f64 * dice.random_range(0.3..4.0)) as i64);
+            }
+            rules.push(rule);
         }
     }
     Drill { keeps_lines: wants_lines(), ..Drill::of(seed, rules) }

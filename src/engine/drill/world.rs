@@ -17,6 +17,7 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
+use super::budget::Kept;
 use super::bugs::{Bug, BuggyBooks, BuggyPort};
 use super::market::{self, Lively, ten};
 use super::oracle::{Oracle, Violation, Violations};
@@ -26,7 +27,6 @@ use super::{memory, settings};
 use crate::actors::lanes::{LaneLimits, Lanes};
 use crate::broker::dhan::credentials::Credentials;
 use crate::broker::dhan::feed::FeedConfig;
-use crate::broker::dhan::rest::budget::Unlimited;
 use crate::broker::dhan::rest::client::{Client, fixed};
 use crate::broker::dhan::rest::transport::{Hand, Handed, Limits};
 use crate::broker::dhan::socket::{Piper, SocketConfig};
@@ -225,7 +225,8 @@ async fn world(drill: Drill) -> Played {
     let durable = Arc::new(AtomicU64::new(0));
     let wire = Wire::new(Arc::clone(&durable), violations.clone(), desk.clone(), drill.keeps_lines);
     let limits = Limits::default();
-    let client = Client::by_hand(fixed(broker.credentials.clone()), Arc::new(Unlimited), limits, hand(&broker, &wire));
+    let budget = Arc::new(Kept::new(clock.clone()));
+    let client = Client::by_hand(fixed(broker.credentials.clone()), budget, limits, hand(&broker, &wire));
     let mut orders: Arc<dyn OrderPort> = Arc::new(client.orders_at_simulator());
     let mut books: Arc<dyn BrokerBooks> = Arc::new(client);
     match drill.bug {
