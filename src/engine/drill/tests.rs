@@ -76,6 +76,10 @@ fn mixed(seed: u64) -> Drill {
             if kind.usual_length().is_some() {
                 // Up to four times as long: also calls that arrive after they were proven absent (C3).
                 rule.length = Age::from_nanos((rule.length.nanos() as f64 * dice.random_range(0.3..4.0)) as i64);
+                if *kind == FaultKind::StaleBook {
+                    // The engine assumes that no list lies further behind than its `position_lag`, ten seconds.
+                    rule.length = rule.length.min(Age::from_secs(8));
+                }
             }
             rules.push(rule);
         }
