@@ -78,6 +78,7 @@ impl GuardianArgs {
             day: chrono::NaiveDate::MIN,
             tape: None,
             simulator: self.simulator.clone(),
+            faults: None,
             listen: ([127, 0, 0, 1], 0).into(),
             guardian: GuardianFrom::Elsewhere,
             no_guardian: true,

@@ -18,6 +18,7 @@ mod raw;
 mod rules;
 mod schema;
 pub mod tables;
+pub(crate) mod written;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

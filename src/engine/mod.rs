@@ -2,6 +2,8 @@
 
 pub mod arming;
 pub mod bell;
+#[cfg(test)]
+mod drill;
 pub mod execution;
 pub mod gateway;
 pub mod handle;

@@ -670,7 +670,7 @@ fn expiring(universe: &Universe, day: NaiveDate) -> Vec<(Underlying, NaiveDate)>
 }
 
 /// Tells the feed while the session is open.
-fn follow_session(clock: &SessionClock, hours: &SessionHours, expected: watch::Sender<bool>) {
+pub(super) fn follow_session(clock: &SessionClock, hours: &SessionHours, expected: watch::Sender<bool>) {
     let (clock, hours) = (clock.clone(), hours.clone());
     actix_rt::spawn(async move {
         for window in &hours.windows {
@@ -684,7 +684,12 @@ fn follow_session(clock: &SessionClock, hours: &SessionHours, expected: watch::S
 }
 
 /// Keeps the feed's set in step with the money and with what is held; pinned within one look after a fill.
-fn subscriptions(sockets: Sockets, indices: Vec<Underlying>, day: NaiveDate, evidence: SharedEvidence) -> OnLook {
+pub(super) fn subscriptions(
+    sockets: Sockets,
+    indices: Vec<Underlying>,
+    day: NaiveDate,
+    evidence: SharedEvidence,
+) -> OnLook {
     let mut watch = Watch::new();
     Box::new(move |books, universe| {
         // The whole of it: a socket ends when its end of this is dropped.

@@ -7,6 +7,7 @@ mod daemon;
 mod demo;
 mod determinism;
 mod endings;
+mod faults;
 mod fuzz_sockets;
 mod kill_drill;
 mod lookahead;

@@ -63,6 +63,9 @@ pub struct RunArgs {
     /// as usual.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["speed", "seed", "day", "tape"])]
     pub simulator: Option<PathBuf>,
+    /// What goes wrong at the simulator in this process: a fault schedule, see docs/FAULTS.md.
+    #[arg(long, value_name = "FILE", conflicts_with = "simulator")]
+    pub faults: Option<PathBuf>,
     /// Where health and metrics are served; loopback only.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,

@@ -28,6 +28,7 @@ use crate::engine::sockets::SocketPlan;
 use crate::engine::start::{Plan, Role};
 use crate::engine::status::Mode;
 use crate::ops::doctor::Patient;
+use crate::simulator::faults;
 use crate::store::place::{FolderLock, StoreUrl};
 
 /// Files of one run in the data folder.
@@ -67,7 +68,9 @@ pub(super) fn world(args: &RunArgs, config: &Effective, simulator: Option<SimAcc
         Some(dir) => SimMarket::Tape { dir: dir.clone(), from: Some(args.day) },
         None => SimMarket::Generated { seed: args.seed, day: args.day, indices: config.params.indices.clone() },
     };
-    Ok(World::Own(SimWorld::start(which, config.tables.clone(), Some(after_open(&hours)), args.speed)?))
+    let faults = args.faults.as_deref().map(faults::read).transpose()?;
+    let start_at = Some(after_open(&hours));
+    Ok(World::Own(SimWorld::start(which, config.tables.clone(), start_at, args.speed, faults)?))
 }
 
 /// What to run there.

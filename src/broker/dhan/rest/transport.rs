@@ -64,6 +64,37 @@ pub(super) struct Reply {
 pub(super) struct Transport {
     http: reqwest::Client,
     limits: Limits,
+    /// Carries exchanges inside this process in place of HTTP.
+    #[cfg(test)]
+    hand: Option<Hand>,
+}
+
+/// An exchange inside this process.
+#[cfg(test)]
+#[derive(Clone)]
+pub(crate) struct Hand(
+    pub(crate) std::sync::Arc<dyn Fn(Handed) -> futures_util::future::BoxFuture<'static, Given> + Send + Sync>,
+);
+
+/// What is handed over.
+#[cfg(test)]
+#[derive(Debug, Clone)]
+pub(crate) struct Handed {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) body: Vec<u8>,
+    pub(crate) who: Credentials,
+}
+
+/// What comes back: status and body, or nothing when the connection was cut.
+#[cfg(test)]
+pub(crate) type Given = Option<(u16, Vec<u8>)>;
+
+#[cfg(test)]
+impl std::fmt::Debug for Hand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hand")
+    }
 }
 
 impl Transport {
@@ -89,11 +120,42 @@ impl Transport {
             .referer(false)
             .build()
             .map_err(|e| chain(&e.without_url()))?;
-        Ok(Transport { http, limits })
+        Ok(Transport {
+            http,
+            limits,
+            #[cfg(test)]
+            hand: None,
+        })
+    }
+
+    /// The same, inside this process.
+    #[cfg(test)]
+    pub(super) fn by_hand(limits: Limits, hand: Hand) -> Result<Transport, String> {
+        Ok(Transport { hand: Some(hand), ..Transport::new(limits)? })
+    }
+
+    #[cfg(test)]
+    async fn hand_over(&self, hand: &Hand, request: Request, who: &Credentials) -> Result<Reply, Fault> {
+        let handed = Handed {
+            method: request.method.as_str().to_owned(),
+            path: request.url.path().to_owned(),
+            body: request.body.unwrap_or_default(),
+            who: who.clone(),
+        };
+        let nothing = |text: &str| Fault::RetryableRead(Said { http: None, code: None, text: text.to_owned() });
+        match tokio::time::timeout(self.limits.total, (hand.0)(handed)).await {
+            Err(_) => Err(nothing("time-out")),
+            Ok(None) => Err(nothing("connection closed before message completed")),
+            Ok(Some((http, body))) => Ok(Reply { http, date: None, body }),
+        }
     }
 
     /// Sends a request of the API, with the token, and reads the whole answer.
     pub(super) async fn exchange(&self, request: Request, who: &Credentials) -> Result<Reply, Fault> {
+        #[cfg(test)]
+        if let Some(hand) = &self.hand {
+            return self.hand_over(hand, request, who).await;
+        }
         let headers = headers(who).ok_or_else(|| Fault::NotSent("the token is no header value".to_owned()))?;
         let mut builder = self.http.request(request.method, request.url).headers(headers);
         if let Some(body) = request.body {

@@ -218,6 +218,25 @@ fn d11_a_failed_or_empty_position_list_is_not_flat() {
 }
 
 #[test]
+fn d11_lists_without_the_row_of_what_traded_today_never_cap_what_may_be_sold() {
+    // I6: found by the fault drill, where two empty lists took the stop away. They do stop entries.
+    let (mut d, done) = holding();
+    for secs in [20, 22, 24, 26, 28] {
+        d.positions(at(secs), &[]);
+        d.book(at(secs + 1), std::slice::from_ref(&done));
+        assert_eq!(d.r.sellable(SLOT, Qty::new(2 * LOT)), None);
+    }
+    assert_eq!((d.found("POSITION_DIFFERS"), d.block()), (1, Some("POSITION_DIFFERS")));
+    let elsewhere = PositionRow { product: Product::Margin, ..position(2, 0) };
+    d.positions(at(30), std::slice::from_ref(&elsewhere));
+    d.book(at(31), &[done]);
+    d.positions(at(32), &[elsewhere]);
+    assert_eq!(d.r.sellable(SLOT, Qty::new(2 * LOT)), Some(Qty::ZERO), "converted to another product (E14)");
+    d.positions(at(34), &[position(2, 0)]);
+    assert_eq!((d.block(), d.r.sellable(SLOT, Qty::new(2 * LOT))), (None, Some(Qty::new(2 * LOT))));
+}
+
+#[test]
 fn d12_positions_older_than_our_last_fill_are_ignored() {
     let (mut d, _) = holding();
     for secs in [2, 4, 6, 8, 10] {
