@@ -93,7 +93,11 @@ pub async fn replay<C: Core>(
     while let Ok(batch) = take.recv() {
         for (stamp, event) in batch {
             let seq = stamp.seq.0;
-            core.handle(stamp.at, &event).await.map_err(|halt| RecoverError::Halted { seq, halt })?;
+            if let Event::Tick(tick) = &event {
+                core.handle_tick(stamp.at, tick).await;
+            } else {
+                core.handle(stamp.at, &event).await.map_err(|halt| RecoverError::Halted { seq, halt })?;
+            }
             let replayed = core.ledger().last_stamp();
             if replayed != stamp {
                 return Err(RecoverError::Differs { written: seq, replayed: replayed.seq.0 });
@@ -153,7 +157,8 @@ fn read(url: &StoreUrl, day: NaiveDate, give: &mpsc::SyncSender<Vec<(Stamp, Even
         let replayed = replay::day(&readers, day, |step| {
             if let Step::Event(stamp, event) = step {
                 batch.push((stamp, event.clone()));
-                if batch.len() == BATCH && give.send(std::mem::take(&mut batch)).is_err() {
+                if batch.len() == BATCH && give.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err()
+                {
                     return ControlFlow::Break(());
                 }
             }

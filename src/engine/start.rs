@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 use scalper_decide::decision_core::Core as _;
-use scalper_decide::direct::CoreTables;
+use scalper_decide::direct::{CoreTables, Direct};
 use scalper_decide::domain::broker::{BrokerEvent, BrokerRead};
 use scalper_decide::domain::operator::OperatorCommand;
 use scalper_decide::domain::{
@@ -175,11 +175,12 @@ pub async fn start(
         calendar: Arc::new(config.tables.calendar.clone()),
         charges: Arc::new(config.tables.charges.clone()),
     };
-    let (mut core, watched) = FeedHub::start(config.params.clone(), tables, &BTreeMap::new());
+    let mut core = Direct::new(config.params.clone(), tables, &BTreeMap::new());
     let mut projector = Projector::new();
     let mut notes = Notes::default();
     let recovered = recover::replay(store.url(), day, &mut core, &mut projector, |entries| notes.take(entries)).await?;
 
+    let (core, watched) = FeedHub::going_on(core);
     steps.done("replay");
     let manifest = NewRun {
         id: Uuid::now_v7(),
