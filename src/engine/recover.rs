@@ -7,13 +7,13 @@ use std::sync::mpsc;
 
 use chrono::NaiveDate;
 use scalper_decide::decision_core::Core;
-use scalper_decide::domain::broker::{Answer, BrokerEvent, OrderCall};
+use scalper_decide::domain::broker::{BrokerEvent, OrderCall};
 use scalper_decide::domain::operator::OperatorCommand;
 use scalper_decide::domain::{ClientOrderId, Command, Event, Instant, Stamp};
 use scalper_decide::journal::JournalEntry;
 use scalper_decide::pipeline::Halt;
 
-use super::gateway::{EventSink, Gateway, Outgoing};
+use super::gateway::{Gateway, Outgoing};
 use crate::store::error::StoreError;
 use crate::store::link::Readers;
 use crate::store::place::StoreUrl;
@@ -172,20 +172,10 @@ fn read(url: &StoreUrl, day: NaiveDate, give: &mpsc::SyncSender<Vec<(Stamp, Even
 }
 
 impl Recovered {
-    /// Hands what was committed without an answer to the gateway: what may have been sent is in doubt, what provably
-    /// never was is sent now. Entries are not: they were decided on prices and signals of another time (L7).
-    pub fn resume(&self, gateway: &Gateway, sink: &EventSink) {
+    /// Hands what was committed without an answer to the gateway, with everything it must know for that.
+    pub fn resume(&self, gateway: &Gateway) {
         self.placed.iter().for_each(|command| gateway.know(command));
         self.said.iter().for_each(|said| gateway.observe(said));
-        for outgoing in &self.unanswered {
-            let id = outgoing.command.order_id();
-            let call = OrderCall::of(&outgoing.command);
-            if call == OrderCall::Place && gateway.is_entry(id) && gateway.is_unsent(id, call) {
-                let why = "the process ended before it was sent".to_owned();
-                sink(BrokerEvent::Answered { id, call, answer: Answer::NotSent { why } });
-            } else {
-                gateway.resume(*outgoing);
-            }
-        }
+        self.unanswered.iter().for_each(|outgoing| gateway.resume(*outgoing));
     }
 }

@@ -225,7 +225,7 @@ pub async fn start(
     let evidence: SharedEvidence = Rc::new(RefCell::new(Evidence::default()));
     let sockets = sockets::start(plan.sockets.clone(), clock, core.universe(), &hours, &inbox, &evidence);
     follow_session(clock, &hours, sockets.data_expected.clone());
-    recovered.resume(&gateway, &sink);
+    recovered.resume(&gateway);
     // What the gap called for: exits that fell due, orders whose time ran out.
     journal.project(projector.take());
     let receipt = journal.commit()?;
@@ -235,6 +235,11 @@ pub async fn start(
     let mut publisher =
         Publisher::new(*mode, crate::backtest::run::CODE_VERSION.to_owned(), config.hash.clone(), indices.clone(), now);
     publisher.session(Some(day));
+    if recovered.events > 0 {
+        // I35
+        let text = format!("the day goes on after {} events", recovered.events);
+        publisher.alarm(clock.now(), "restart", text);
+    }
     if crashes >= CRASHES {
         let text =
             format!("{crashes} crashes in {} minutes: exits only until `scalper resume`", CRASH_WINDOW.secs() / 60);
