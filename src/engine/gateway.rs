@@ -115,26 +115,31 @@ impl Gateway {
         }
     }
 
-    /// Whether an order is an entry, as far as known.
-    pub fn is_entry(&self, id: ClientOrderId) -> bool {
-        self.0.borrow().lanes.get(&id).is_some_and(|lane| lane.is_entry)
-    }
-
-    /// Whether not a byte of a call has left this machine.
-    pub fn is_unsent(&self, id: ClientOrderId, call: OrderCall) -> bool {
-        self.0.borrow().sent.was_sent(id, call) == WasSent::No
-    }
-
-    /// Takes over a command that an earlier process committed and has no answer to: sent now when it provably never
-    /// was, otherwise reported as unknown.
+    /// Takes over a command that an earlier process committed and has no answer to. What may have been sent is reported
+    /// as unknown; what provably never was is sent now, except an entry: it was decided on prices and signals of
+    /// another time, and is over (L7).
     pub fn resume(&self, outgoing: Outgoing) {
         let (id, call) = (outgoing.command.order_id(), OrderCall::of(&outgoing.command));
-        if self.is_unsent(id, call) {
-            return self.submit(outgoing);
-        }
         self.know(&outgoing.command);
-        let what = "the process ended before the answer came".to_owned();
-        self.report(id, call, Answer::Unknown { what });
+        let (was_sent, is_late) = {
+            let mut inner = self.0.borrow_mut();
+            let was_sent = inner.sent.was_sent(id, call);
+            let lane = inner.lanes.entry(id).or_default();
+            let is_late = was_sent == WasSent::No && call == OrderCall::Place && lane.is_entry;
+            lane.is_void |= is_late;
+            (was_sent, is_late)
+        };
+        match was_sent {
+            WasSent::No if is_late => {
+                let why = "the process ended before it was sent".to_owned();
+                self.report(id, call, Answer::NotSent { why });
+            }
+            WasSent::No => self.submit(outgoing),
+            WasSent::Maybe => {
+                let what = "the process ended before the answer came".to_owned();
+                self.report(id, call, Answer::Unknown { what });
+            }
+        }
     }
 
     /// Learns the broker's numbers from what passes by; waiting calls of an order go out once its number is known.
@@ -475,5 +480,23 @@ mod tests {
         assert_eq!(bench.calls().len(), 1);
         let last = bench.events.borrow().last().cloned().unwrap();
         assert!(matches!(last, BrokerEvent::Answered { answer: Answer::Unknown { .. }, .. }));
+    }
+
+    #[actix_rt::test]
+    async fn an_entry_that_never_left_is_over_after_a_crash_and_so_is_its_cancellation() {
+        // L7, C1: a stop of the same age is sent, an entry of another time is not.
+        let bench = bench(vec![]);
+        let Command::Place(spec) = place().command else { unreachable!() };
+        let spec = OrderSpec { purpose: OrderPurpose::Entry, side: OrderSide::Buy, ..spec };
+        let entry = Outgoing { command: Command::Place(spec), ..place() };
+        let cancel = Command::Cancel { id: id(), instrument: InstrumentId(3) };
+        bench.gateway.resume(entry);
+        bench.gateway.resume(Outgoing { command: cancel, ..place() });
+        bench.settle().await;
+        assert_eq!(bench.calls(), Vec::<String>::new());
+        let events = bench.events.borrow();
+        let not_sent = |e: &BrokerEvent| matches!(e, BrokerEvent::Answered { answer: Answer::NotSent { .. }, .. });
+        assert!(events.len() == 2 && events.iter().all(not_sent), "{events:?}");
+        assert_eq!(bench.gateway.open_calls(), 0);
     }
 }

@@ -7,14 +7,14 @@ use std::sync::mpsc;
 
 use chrono::NaiveDate;
 use scalper_decide::decision_core::Core;
-use scalper_decide::domain::broker::{Answer, BrokerEvent, OrderCall};
+use scalper_decide::domain::broker::{BrokerEvent, OrderCall};
 use scalper_decide::domain::operator::OperatorCommand;
 use scalper_decide::domain::{ClientOrderId, Command, Event, Instant, Stamp};
 use scalper_decide::journal::JournalEntry;
 use scalper_decide::paper::{PaperMismatch, PaperVenue};
 use scalper_decide::pipeline::Halt;
 
-use super::gateway::{EventSink, Gateway, Outgoing};
+use super::gateway::{Gateway, Outgoing};
 use crate::store::error::StoreError;
 use crate::store::link::Readers;
 use crate::store::place::StoreUrl;
@@ -104,7 +104,11 @@ pub async fn replay<C: Core>(
     while let Ok(batch) = take.recv() {
         for (stamp, event) in batch {
             let seq = stamp.seq.0;
-            core.handle(stamp.at, &event).await.map_err(|halt| RecoverError::Halted { seq, halt })?;
+            if let Event::Tick(tick) = &event {
+                core.handle_tick(stamp.at, tick).await;
+            } else {
+                core.handle(stamp.at, &event).await.map_err(|halt| RecoverError::Halted { seq, halt })?;
+            }
             let replayed = core.ledger().last_stamp();
             if replayed != stamp {
                 return Err(RecoverError::Differs { written: seq, replayed: replayed.seq.0 });
@@ -171,7 +175,8 @@ fn read(url: &StoreUrl, day: NaiveDate, give: &mpsc::SyncSender<Vec<(Stamp, Even
         let replayed = replay::day(&readers, day, |step| {
             if let Step::Event(stamp, event) = step {
                 batch.push((stamp, event.clone()));
-                if batch.len() == BATCH && give.send(std::mem::take(&mut batch)).is_err() {
+                if batch.len() == BATCH && give.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err()
+                {
                     return ControlFlow::Break(());
                 }
             }
@@ -185,20 +190,10 @@ fn read(url: &StoreUrl, day: NaiveDate, give: &mpsc::SyncSender<Vec<(Stamp, Even
 }
 
 impl Recovered {
-    /// Hands what was committed without an answer to the gateway: what may have been sent is in doubt, what provably
-    /// never was is sent now. Entries are not: they were decided on prices and signals of another time (L7).
-    pub fn resume(&self, gateway: &Gateway, sink: &EventSink) {
+    /// Hands what was committed without an answer to the gateway, with everything it must know for that.
+    pub fn resume(&self, gateway: &Gateway) {
         self.placed.iter().for_each(|command| gateway.know(command));
         self.said.iter().for_each(|said| gateway.observe(said));
-        for outgoing in &self.unanswered {
-            let id = outgoing.command.order_id();
-            let call = OrderCall::of(&outgoing.command);
-            if call == OrderCall::Place && gateway.is_entry(id) && gateway.is_unsent(id, call) {
-                let why = "the process ended before it was sent".to_owned();
-                sink(BrokerEvent::Answered { id, call, answer: Answer::NotSent { why } });
-            } else {
-                gateway.resume(*outgoing);
-            }
-        }
+        self.unanswered.iter().for_each(|outgoing| gateway.resume(*outgoing));
     }
 }

@@ -33,6 +33,8 @@ use crate::store::writer::Health;
 const BURST: usize = 256;
 /// Wall time between two looks at the books, for the status.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// The same before exits are ready.
+const LOOK_STARTING: Duration = Duration::from_millis(50);
 /// Timers at one instant after which the clock is stuck: real days have a handful.
 const TIMERS_AT_ONCE: u32 = 10_000;
 
@@ -101,8 +103,9 @@ enum Woken {
 impl<C: Core> Runtime<C> {
     /// Runs until something ends it. Whatever was committed is durable or on its way when it returns.
     pub async fn run(mut self, status: watch::Sender<Arc<Status>>) -> (Stopped, Self) {
-        let mut look = tokio::time::interval(LOOK_EVERY);
-        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // Whoever waits for readiness need not wait for the pace of a day.
+        let mut look = paced(LOOK_STARTING);
+        let mut is_starting = true;
         let stopped = loop {
             if let Err(stopped) = self.drain().await {
                 break stopped;
@@ -132,6 +135,10 @@ impl<C: Core> Runtime<C> {
                 Woken::Look => {
                     if let Err(stopped) = self.look(&status).await {
                         break stopped;
+                    }
+                    if is_starting && status.borrow().ready.exits {
+                        is_starting = false;
+                        look = paced(LOOK_EVERY);
                     }
                 }
             }
@@ -386,6 +393,12 @@ impl<C: Core> Runtime<C> {
         }
         Ok(true)
     }
+}
+
+fn paced(every: Duration) -> tokio::time::Interval {
+    let mut interval = tokio::time::interval(every);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    interval
 }
 
 async fn sleep_until(clock: &SessionClock, due: Option<Instant>) {

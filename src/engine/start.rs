@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 use scalper_decide::decision_core::Core as _;
-use scalper_decide::direct::CoreTables;
+use scalper_decide::direct::{CoreTables, Direct};
 use scalper_decide::domain::broker::{BrokerEvent, BrokerRead};
 use scalper_decide::domain::operator::OperatorCommand;
 use scalper_decide::domain::{
@@ -223,7 +223,7 @@ pub async fn start(
         calendar: Arc::new(config.tables.calendar.clone()),
         charges: Arc::new(config.tables.charges.clone()),
     };
-    let (mut core, watched) = FeedHub::start(config.params.clone(), tables, &BTreeMap::new());
+    let mut core = Direct::new(config.params.clone(), tables, &BTreeMap::new());
     let mut projector = Projector::new();
     let mut notes = Notes::default();
     let mut paper = match &plan.venue {
@@ -237,6 +237,7 @@ pub async fn start(
         return Err(StartError::NothingBegun { day });
     }
 
+    let (core, watched) = FeedHub::going_on(core);
     steps.done("replay");
     let manifest = NewRun {
         id: Uuid::now_v7(),
@@ -303,7 +304,7 @@ pub async fn start(
     let sockets = sockets::start(plan.sockets.clone(), updates, clock, core.universe(), &hours, &inbox, &evidence);
     follow_session(clock, &hours, sockets.data_expected.clone());
     if let Execution::Broker(broker) = &execution {
-        recovered.resume(&broker.gateway, &sink);
+        recovered.resume(&broker.gateway);
     }
     // What the gap called for: exits that fell due, orders whose time ran out.
     journal.project(projector.take());
@@ -329,6 +330,11 @@ pub async fn start(
         subscribe(books, universe);
         quotes.look(books, universe);
     });
+    if recovered.events > 0 {
+        // I35
+        let text = format!("the day goes on after {} events", recovered.events);
+        publisher.alarm(clock.now(), "restart", text);
+    }
     if crashes >= CRASHES {
         let text =
             format!("{crashes} crashes in {} minutes: exits only until `scalper resume`", CRASH_WINDOW.secs() / 60);

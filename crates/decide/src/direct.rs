@@ -60,7 +60,43 @@ pub struct Direct {
     terms: Option<SessionTerms>,
 }
 
+/// The state of every stage, for another wiring of them to go on with.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "each is named by its type")]
+pub struct Parts {
+    pub reload: Reload,
+    pub charges: Arc<ChargeBook>,
+    pub ledger: Ledger,
+    pub market: Market,
+    pub signals: Signals,
+    pub allocator: CapitalAllocator,
+    pub guard: EntryGuard,
+    pub risk: RiskManager,
+    pub orders: OrderManager,
+    pub reconciler: Reconciler,
+    pub terms: Option<SessionTerms>,
+}
+
 impl Direct {
+    /// Ends the wiring and gives its state away.
+    pub fn into_parts(self) -> Parts {
+        let Direct {
+            reload,
+            charges,
+            ledger,
+            market,
+            signals,
+            is_index: _,
+            allocator,
+            guard,
+            risk,
+            orders,
+            reconciler,
+            terms,
+        } = self;
+        Parts { reload, charges, ledger, market, signals, allocator, guard, risk, orders, reconciler, terms }
+    }
+
     /// A core that has seen nothing. `iv_history` seeds the IV rank, oldest session first.
     pub fn new(params: StrategyParams, tables: CoreTables, iv_history: &IvSeeds) -> Direct {
         Direct {

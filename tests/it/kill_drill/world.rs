@@ -39,7 +39,8 @@ signals:
   opening_no_trade_minutes: 0
   adx: {min_primary: 0}
   iv_rank: {enabled: false}
-chain: {min_oi: 0, max_spread_pct: 5, iv_min_pct: 1, iv_max_pct: 300}
+# Ages in session time: a busy machine must not look like a silent market.
+chain: {min_oi: 0, max_spread_pct: 5, iv_min_pct: 1, iv_max_pct: 300, quote_age_ms: {feed: 60000}}
 capital:
   opening_balance_rupees: 1000000
   max_lots: 2
@@ -52,6 +53,8 @@ entry_guard:
   pyramid_only_in_profit: false
   cooldown_direction_secs: 0
   cooldown_strike_secs: 0
+  index_age_ms: {feed: 60000}
+  option_age_ms: {feed: 60000}
   max_spread_pct: 5
   slippage_cap_pct: 3
   max_trades_per_index: 1000
@@ -67,8 +70,9 @@ risk:
   expiry_limits: []
 ";
 
+/// The program under test; a long drill may name another build of it.
 fn scalper() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_scalper"))
+    Command::new(std::env::var_os("SCALPER_DRILL_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_scalper").into()))
 }
 
 /// A simulated market and its account; ends when dropped.

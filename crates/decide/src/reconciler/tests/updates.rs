@@ -324,6 +324,28 @@ fn entries_wait_for_the_first_clean_round_and_for_one_after_each_reconnect() {
 }
 
 #[test]
+fn a_new_process_reads_every_book_at_once_and_enters_nothing_before() {
+    // I34, P4: reads under way died with the process before, and its link says nothing about this one's.
+    let mut d = Desk::open();
+    d.reads.clear();
+    d.pass(at(30));
+    assert_eq!(d.reads.len(), 3, "a round is under way");
+    d.reads.clear();
+    d.hear(at(31), BrokerEvent::Resumed);
+    assert_eq!(d.reads.iter().map(|(_, read)| *read).collect::<Vec<_>>(), ROUND);
+    assert!(!d.r.is_reconciled());
+    assert_eq!(d.block(), Some("RECONCILING"));
+    d.hear(at(32), BrokerEvent::Orders { asked_at: at(30), rows: vec![] });
+    d.trades(at(32), &[]);
+    d.positions(at(32), &[]);
+    assert_eq!(d.block(), Some("RECONCILING"), "the orders were asked for by the process before");
+    d.book(at(33), &[]);
+    assert_eq!(d.block(), None);
+    d.hear(at(34), BrokerEvent::PushLink { up: true });
+    assert_eq!(d.block(), Some("RECONCILING"), "its own link came up");
+}
+
+#[test]
 fn all_books_are_read_every_thirty_seconds_and_at_the_end_of_the_day() {
     let mut d = Desk::open();
     d.reads.clear();
