@@ -11,7 +11,6 @@ use scalper_decide::direct::{CoreTables, Direct};
 use scalper_decide::domain::{InstrumentId, Lots, PositionId, Premium, Qty, SessionHours, TimeOfDay, Underlying};
 use scalper_decide::paper::{self, PaperVenue};
 use scalper_decide::rate_budget::RateParams;
-use scalper_decide::reconciler::ReconcilerParams;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -109,7 +108,7 @@ async fn rig(who: Who, base: &str, config: &Effective, hours: SessionHours) -> R
         calendar: Arc::new(config.tables.calendar.clone()),
         charges: Arc::new(config.tables.charges.clone()),
     };
-    let mut core = Direct::new(config.params.clone(), tables, &BTreeMap::new());
+    let core = Direct::new(config.params.clone(), tables, &BTreeMap::new());
     let clock = SessionClock::driven(at);
     let lanes = Lanes::new(LaneLimits::default());
     let token = jwt::unsigned("1000000001", at + Age::from_mins(1_000));
@@ -117,9 +116,6 @@ async fn rig(who: Who, base: &str, config: &Effective, hours: SessionHours) -> R
     let (mode, execution) = match who {
         Who::Paper => (Mode::Paper, Execution::Paper(Box::new(PaperVenue::new(paper::FILLS)))),
         Who::Broker => {
-            let reconciler = Some(ReconcilerParams::new(config.params.orders.instance));
-            let configured = Event::Configured { params: Box::new(config.params.clone()), reconciler };
-            core.handle(at - Age::from_mins(60 * 24 * 30), &configured).await.unwrap();
             let client =
                 Client::<Sim>::for_simulator(base, fixed(credentials), Arc::new(Unlimited), Limits::default()).unwrap();
             let sent = SentLog::open(dir.path(), "day").unwrap();
@@ -165,7 +161,11 @@ async fn rig(who: Who, base: &str, config: &Effective, hours: SessionHours) -> R
         guard: None,
     };
     let status = watch::channel(Arc::new(Status::starting(mode, "t", "h", at))).0;
-    Rig { runtime, status, at, _asks: asks_in, _store: store, _dir: dir }
+    let mut rig = Rig { runtime, status, at, _asks: asks_in, _store: store, _dir: dir };
+    rig.at = at - Age::from_mins(60 * 24 * 30);
+    // The listener has no books: with a reconciler there would be no entries.
+    rig.event(Event::Configured { params: Box::new(config.params.clone()), reconciler: None }).await;
+    rig
 }
 
 impl Rig {

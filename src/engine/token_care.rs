@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::bell::Bell;
+use crate::broker::Fault;
 use crate::broker::dhan::credentials::CredentialsWatch;
 use crate::broker::dhan::rest::client::{Client, CurrentCredentials};
 use crate::broker::dhan::rest::token::{TokenKeeper, TokenSource};
@@ -41,9 +42,13 @@ async fn mourn<M: 'static>(keeper: Arc<TokenKeeper>, client: Client<M>, bell: Be
     loop {
         current.mark_unchanged();
         dead.notified().await;
-        match keeper.reload() {
-            Ok(true) => continue,
-            Ok(false) => bell.ring("TOKEN_DEAD", "the broker turned the token away; run `scalper token set`"),
+        let reloaded = keeper.reload();
+        // Calls that were under way with an older token may have said this: only the one in force counts.
+        if matches!(reloaded, Ok(true)) || !matches!(client.profile().await, Err(Fault::TokenDead(_))) {
+            continue;
+        }
+        match reloaded {
+            Ok(_) => bell.ring("TOKEN_DEAD", "the broker turned the token away; run `scalper token set`"),
             Err(e) => bell.ring("TOKEN_DEAD", format!("the broker turned the token away, and {e}")),
         }
         // Said once for this token.
@@ -76,3 +81,7 @@ async fn foresee<M: 'static>(keeper: Arc<TokenKeeper>, client: Client<M>, bell: 
         }
     }
 }
+
+#[cfg(test)]
+#[path = "token_care_tests.rs"]
+mod tests;

@@ -6,7 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use scalper::broker::dhan::rest::token::file;
+use scalper::config;
+use scalper::simulator::market::{GeneratedMarket, GeneratedSpec};
+use scalper::simulator::server::{Pace, SimServer, SimServerConfig};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
 
 /// Longest wait for anything; a healthy machine needs a fraction.
 const PATIENCE: Duration = Duration::from_secs(200);
@@ -134,17 +139,20 @@ fn text(out: &Output) -> String {
     String::from_utf8_lossy(&[out.stdout.clone(), out.stderr.clone()].concat()).into_owned()
 }
 
-fn verify(dir: &Path) -> (i32, String) {
-    let out = scalper().args(["db", "verify", "--data-dir"]).arg(dir.join("data")).output().unwrap();
+fn verify(dir: &Path, settings: &str) -> (i32, String) {
+    let mut command = scalper();
+    command.args(["db", "verify", "--config", settings, "--data-dir", "data"]).current_dir(dir);
+    let out = command.output().unwrap();
     (out.status.code().unwrap_or(-1), text(&out))
 }
 
 #[test]
 fn paper_trades_at_the_brokers_prices_and_sends_no_order_and_a_restart_takes_its_venue_back() {
     // N17, F-67
-    let broker = Broker::start("120");
+    let broker = Broker::start("60");
     let dir = tempfile::tempdir().unwrap();
-    let mut daemon = Daemon::start(&broker, dir.path(), &broker.token(), &["--mode", "paper"]);
+    settings(dir.path());
+    let mut daemon = Daemon::start(&broker, dir.path(), &broker.token(), &PAPER);
     let ready = daemon.until("readiness for entries", |s| s["ready"]["entries"] == true);
     assert_eq!((ready["mode"].as_str(), ready["push"]["state"].as_str()), (Some("paper"), Some("not there")));
     let holding = daemon.until("a position", |s| {
@@ -156,30 +164,72 @@ fn paper_trades_at_the_brokers_prices_and_sends_no_order_and_a_restart_takes_its
     // Killed with the position open: what the venue knew comes back with the journal.
     daemon.process.0.kill().unwrap();
     daemon.process.0.wait().unwrap();
-    let mut daemon = Daemon::start(&broker, dir.path(), &broker.token(), &["--mode", "paper"]);
+    let mut daemon = Daemon::start(&broker, dir.path(), &broker.token(), &PAPER);
     let back = daemon.until("readiness again", |s| s["ready"]["exits"] == true);
     let known = orders(&back);
     // The newest events may not have been durable; everything before them is there.
     assert!(known.len() + 2 >= orders(&holding).len() && !known.is_empty(), "{back:#}");
     let traded = daemon.until("a finished trade", |s| s["money"]["trades"].as_u64() >= Some(1));
     assert!(traded["orders"].as_array().unwrap().iter().any(|o| o["purpose"] == "protection"), "{traded:#}");
+    assert_eq!(daemon.ask(&["halt"]).0, 0);
     assert_eq!(daemon.ask(&["flatten"]).0, 0);
     daemon.until("flat", |s| s["positions"].as_array().unwrap().is_empty());
     daemon.end();
 
     let truth = broker.get("/sim/truth");
     assert_eq!(truth["orders"].as_array().unwrap().len(), 0, "{truth:#}");
-    let (code, proof) = verify(dir.path());
+    let (code, proof) = verify(dir.path(), "paper.yml");
     assert_eq!(code, 0, "{proof}");
     assert!(proof.contains("paper venue of 2026-02-10: says again what it said"), "{proof}");
 }
 
-/// Settings for live orders of the simulator's account.
-fn live_settings(dir: &Path) {
-    let text = format!("engine:\n  mode: live\n  consent: trade live with {ACCOUNT}\n");
-    std::fs::write(dir.join("live.yml"), text).unwrap();
+/// Settings under which something is bought every few minutes.
+const BUSY: &str = "
+preset: [demo]
+indices:
+  NIFTY: {enabled: true, key: NIFTY, sid: 13, segment: IDX_I, capital_alloc_pct: 60, premium_min_rupees: none}
+signals:
+  trigger: state
+  confirmation_timeframe: none
+  opening_no_trade_minutes: 0
+  adx: {min_primary: 0}
+  iv_rank: {enabled: false}
+chain: {min_oi: 0, min_score: 0, max_spread_pct: 5, iv_min_pct: 1, iv_max_pct: 300}
+capital:
+  opening_balance_rupees: 500000
+  max_lots: 2
+  bands:
+    - {up_to_rupees: none, allocation_pct: 50, risk_per_trade_pct: 5, day_loss_pct: 20}
+entry_guard:
+  max_positions_per_contract: 2
+  max_positions_per_index: 3
+  max_positions_total: 9
+  pyramid_only_in_profit: false
+  cooldown_direction_secs: 0
+  cooldown_strike_secs: 0
+  max_spread_pct: 5
+  slippage_cap_pct: 3
+  max_trades_per_index: 1000
+  max_trades_per_day: 1000
+risk:
+  stop_pct: 10
+  target_pct: 10
+  break_even_after_pct: 2
+  trail: {arm_after_pct: 3, drop_pct: 2}
+  profit_lock: none
+  time_stop_minutes: 3
+  day_profit: none
+  expiry_limits: []
+";
+
+/// Settings for paper, and for live orders of the simulator's account.
+fn settings(dir: &Path) {
+    std::fs::write(dir.join("paper.yml"), BUSY).unwrap();
+    let live = format!("{BUSY}engine:\n  mode: live\n  consent: trade live with {ACCOUNT}\n");
+    std::fs::write(dir.join("live.yml"), live).unwrap();
 }
 
+const PAPER: [&str; 4] = ["--mode", "paper", "--config", "paper.yml"];
 const LIVE: [&str; 4] = ["--mode", "live", "--config", "live.yml"];
 
 #[test]
@@ -187,7 +237,7 @@ fn live_starts_disarmed_arms_by_phrase_and_good_checks_alone_and_is_disarmed_aga
     // S24, N16, I15
     let broker = Broker::start("60");
     let dir = tempfile::tempdir().unwrap();
-    live_settings(dir.path());
+    settings(dir.path());
     let mut daemon = Daemon::start(&broker, dir.path(), &broker.token(), &LIVE);
     let ready = daemon.until("readiness for exits, and a level", |s| {
         s["ready"]["exits"] == true && s["arming"]["phrase"].is_string() && s["feed"]["state"] == "up"
@@ -232,18 +282,8 @@ fn live_starts_disarmed_arms_by_phrase_and_good_checks_alone_and_is_disarmed_aga
     assert_eq!(daemon.ask(&["flatten"]).0, 0, "exits need no arming");
     daemon.until("flat", |s| s["positions"].as_array().unwrap().is_empty());
     daemon.end();
-    let (code, proof) = verify_with(dir.path(), "live.yml");
+    let (code, proof) = verify(dir.path(), "live.yml");
     assert_eq!(code, 0, "{proof}");
-}
-
-fn verify_with(dir: &Path, settings: &str) -> (i32, String) {
-    let out = scalper()
-        .args(["db", "verify", "--config", settings, "--data-dir"])
-        .arg(dir.join("data"))
-        .current_dir(dir)
-        .output()
-        .unwrap();
-    (out.status.code().unwrap_or(-1), text(&out))
 }
 
 /// A start that must be refused: its words hold all of these, and nothing of a run is left.
@@ -264,7 +304,7 @@ fn a_start_that_cannot_be_says_why_and_leaves_nothing_half_started() {
     let broker = Broker::start("1");
     let dir = tempfile::tempdir().unwrap();
     let (at, good) = (dir.path(), broker.token());
-    live_settings(at);
+    settings(at);
     let paper = |token: &str| run(&broker, at, token, &["--mode", "paper", "--token-file", "none"]);
 
     refused(paper(""), at, 1, &["no Dhan token", "scalper token set"]);
@@ -297,4 +337,94 @@ fn a_start_that_cannot_be_says_why_and_leaves_nothing_half_started() {
     let mut shut = scalper();
     shut.args(["run", "--data-dir", "/proc/scalper", "--listen", "127.0.0.1:0"]);
     refused(shut, at, 1, &["cannot be written to", "--data-dir"]);
+}
+
+/// A simulator in this process, so that its account can be changed behind the daemon's back.
+struct Inside {
+    server: SimServer,
+    runtime: tokio::runtime::Runtime,
+    dir: tempfile::TempDir,
+}
+
+impl Inside {
+    fn start(speed: f64) -> Inside {
+        let config = config::load(None, std::iter::empty()).unwrap();
+        let day = chrono::NaiveDate::from_ymd_opt(2026, 2, 10).unwrap();
+        let open = config.tables.calendar.hours(day).unwrap().unwrap().open_at();
+        let spec = GeneratedSpec { indices: config.params.indices.clone(), ..GeneratedSpec::usual(1, day) };
+        let market = GeneratedMarket::new(spec, &config.tables.calendar, &config.tables.contracts).unwrap();
+        let start_at = Some(open + scalper_decide::domain::Age::from_secs(15));
+        let sim = SimServerConfig { pace: Pace::Scaled(speed), start_at, ..SimServerConfig::default() };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let server = runtime.block_on(SimServer::start(Box::new(market), config.tables.charges, sim)).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let at = &server.addresses;
+        let access = json!({"rest": at.rest, "feed": at.feed, "order_updates": at.order_updates,
+            "client_id": server.client_id, "token": server.token.expose_secret()});
+        std::fs::write(dir.path().join("sim.json"), access.to_string()).unwrap();
+        let inside = Inside { server, runtime, dir };
+        inside.write_token(&inside.server.token);
+        settings(inside.dir.path());
+        inside
+    }
+
+    fn write_token(&self, token: &SecretString) {
+        file::write(&self.dir.path().join("token"), ACCOUNT, token).unwrap();
+    }
+
+    /// `scalper run --mode live` with the token of the file.
+    fn live(&self) -> Command {
+        let mut command = scalper();
+        command.args(["run", "--listen", "127.0.0.1:0", "--simulator", "sim.json", "--token-file", "token"]);
+        command.args(LIVE).args(["--data-dir", "data"]).current_dir(self.dir.path());
+        command
+    }
+}
+
+#[test]
+fn orders_from_an_address_that_is_not_registered_keep_live_from_starting() {
+    // B5
+    let inside = Inside::start(1.0);
+    inside.server.desk.with(|_, account, _| account.addresses = ["203.0.113.7".parse().unwrap()].into()).unwrap();
+    refused(inside.live(), inside.dir.path(), 1, &["127.0.0.1", "203.0.113.7", "refused"]);
+    drop(inside.runtime);
+}
+
+#[test]
+fn a_token_that_is_replaced_with_a_position_open_takes_over_and_the_position_is_left_with_it() {
+    // B1, B2: the old token is dead at the broker the moment there is a new one.
+    let inside = Inside::start(60.0);
+    let log = std::fs::File::create(inside.dir.path().join("log")).unwrap();
+    let process = inside.live().stdout(Stdio::null()).stderr(log).spawn().unwrap();
+    let mut daemon = Daemon { process: Running(process), dir: inside.dir.path().to_owned() };
+    let ready = daemon.until("a phrase", |s| s["arming"]["phrase"].is_string() && s["feed"]["state"] == "up");
+    let (code, said) = daemon.ask(&["arm", "--phrase", ready["arming"]["phrase"].as_str().unwrap()]);
+    assert_eq!(code, 0, "{said}");
+    let owns = |s: &Value| s["positions"].as_array().unwrap().iter().any(|p| p["owned"].as_i64() > Some(0));
+    daemon.until("a position", owns);
+    assert_eq!(daemon.ask(&["halt"]).0, 0);
+    let life = scalper_decide::domain::Age::from_mins(23 * 60);
+    let new = inside.server.desk.with(|_, account, now| account.mint(now, life)).unwrap();
+    inside.write_token(&new);
+    // Its end differs from the old one's, and the checks of the engine say which one is in force.
+    let ends = inside.server.desk.with(|_, account, _| account.expires_at()).unwrap().unwrap().ist_text();
+    let begun = Instant::now();
+    loop {
+        let (code, checks) = daemon.ask(&["doctor", "--json"]);
+        if code == 0 && checks.contains(&ends[..16]) {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "the new token is not in force: {checks}\n{}", daemon.log());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(daemon.ask(&["flatten"]).0, 0);
+    daemon.until("flat", |s| s["positions"].as_array().unwrap().is_empty());
+    let held = inside.server.desk.with(|sim, _, _| sim.truth().positions.len()).unwrap();
+    assert_eq!(held, 0, "flat at the broker too");
+    let shown = daemon.end();
+    for token in [&inside.server.token, &new] {
+        let signature = token.expose_secret().rsplit('.').next().unwrap();
+        assert!(!shown.contains(signature), "a token is in the log");
+    }
+    drop(inside.runtime);
 }

@@ -139,7 +139,7 @@ impl Patient {
         found.push(checks::session(&self.tables, now));
         found.push(checks::disk(&self.dir, checks::LEAST_ROOM));
         found.push(checks::guardian(status, self.needs_guardian));
-        found.push(checks::feed(status, now));
+        found.push(checks::feed(status));
         found
     }
 }
