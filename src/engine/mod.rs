@@ -3,6 +3,7 @@
 pub mod gateway;
 pub mod handle;
 pub mod inbox;
+pub mod lock_step;
 pub mod notes;
 pub mod publish;
 pub mod reader;

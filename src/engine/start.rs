@@ -25,6 +25,7 @@ use uuid::Uuid;
 use super::gateway::{EventSink, Gateway, Outgoing};
 use super::handle::{Ask, EngineHandle};
 use super::inbox::Inbox;
+use super::lock_step::LockStep;
 use super::notes::Notes;
 use super::publish::{Evidence, Publisher};
 use super::reader::Reader;
@@ -143,6 +144,20 @@ pub async fn start(
     status: watch::Sender<Arc<Status>>,
     asks: mpsc::Receiver<Ask>,
 ) -> Result<Started, StartError> {
+    start_in_step(plan, None, status, asks).await
+}
+
+/// Starts a run that somebody waits for before session time goes on: every instrument is subscribed from the start, and
+/// no tick is conflated.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_in_step(
+    plan: Plan,
+    lock_step: Option<LockStep>,
+    status: watch::Sender<Arc<Status>>,
+    asks: mpsc::Receiver<Ask>,
+) -> Result<Started, StartError> {
     let Plan { mode, config, clock, .. } = &plan;
     let now = clock.now();
     let day = now.ist_date();
@@ -184,7 +199,7 @@ pub async fn start(
     let (run, journal) = store.begin_run(manifest).await?;
     let run = run.manifest.id;
 
-    let lanes = Lanes::new(LaneLimits { ticks: 65_536, events: 4_096, conflate: true });
+    let lanes = Lanes::new(LaneLimits { ticks: 65_536, events: 4_096, conflate: lock_step.is_none() });
     let inbox = Inbox::new(lanes.clone(), clock.clone());
     let sink: EventSink = {
         let inbox = inbox.clone();
@@ -217,7 +232,7 @@ pub async fn start(
     let mut publisher =
         Publisher::new(*mode, crate::backtest::run::CODE_VERSION.to_owned(), config.hash.clone(), indices.clone(), now);
     publisher.session(Some(day));
-    let on_look = subscriptions(sockets, indices, day, Rc::clone(&evidence));
+    let on_look = subscriptions(sockets, indices, day, lock_step.is_some(), Rc::clone(&evidence));
     let reader = Reader::new(plan.books.clone(), inbox, clock.clone());
     let summary = format!(
         "{} {day}: {} events replayed, {} commands without an answer, {bars} bars of warm-up, {} instruments",
@@ -241,6 +256,7 @@ pub async fn start(
         notes,
         evidence,
         on_look,
+        lock_step,
     };
     Ok(Started { runtime, status, store, lease, run, clock: clock.clone(), watched, summary })
 }
@@ -471,8 +487,15 @@ fn follow_session(clock: &SessionClock, hours: &SessionHours, expected: watch::S
     });
 }
 
-/// Keeps the feed's set in step with the money and with what is held; pinned within one look after a fill.
-fn subscriptions(sockets: Sockets, indices: Vec<Underlying>, day: NaiveDate, evidence: SharedEvidence) -> OnLook {
+/// Keeps the feed's set in step with the money and with what is held; pinned within one look after a fill. `all` wants
+/// everything: looks happen in wall time, and a run in step may not depend on it.
+fn subscriptions(
+    sockets: Sockets,
+    indices: Vec<Underlying>,
+    day: NaiveDate,
+    all: bool,
+    evidence: SharedEvidence,
+) -> OnLook {
     let mut watch = Watch::new();
     Box::new(move |books, universe| {
         // The whole of it: a socket ends when its end of this is dropped.
@@ -482,7 +505,11 @@ fn subscriptions(sockets: Sockets, indices: Vec<Underlying>, day: NaiveDate, evi
         let working =
             books.orders.orders().filter(|(order, _)| !order.state.is_terminal()).map(|(o, _)| o.spec.instrument);
         let pinned: BTreeSet<InstrumentId> = books.risk.held().chain(working).collect();
-        let set = watch.wanted(universe, day, &levels, &indices, &pinned);
+        let set = if all {
+            universe.iter().map(|instrument| instrument.id).collect()
+        } else {
+            watch.wanted(universe, day, &levels, &indices, &pinned)
+        };
         let wanted = sockets::wanted(universe, set.iter());
         evidence.borrow_mut().subscribed = set;
         sockets.wanted.send_if_modified(|held| {

@@ -20,6 +20,7 @@ mod tests;
 use std::time::Duration;
 
 use crate::broker::dhan::wire::request::Mode;
+use crate::simulator::desk::Seen;
 
 pub use alerts::AlertStyle;
 pub use faults::{SocketFault, Target};
@@ -27,6 +28,13 @@ pub use hub::{Counters, Door, Hub, Totals};
 pub use pump::{Acknowledged, Conductor};
 
 pub(super) use accept::accept;
+
+/// The packets that a tick is on the wire in one mode, back to back.
+pub fn on_the_wire(mode: Mode, seen: &Seen) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    packets::encode(mode, seen, &mut bytes);
+    bytes
+}
 
 /// Kind of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
