@@ -23,3 +23,4 @@ mod scenarios;
 mod store;
 mod support;
 mod tidy;
+mod wired;
