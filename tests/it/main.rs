@@ -8,6 +8,7 @@ mod demo;
 mod determinism;
 mod endings;
 mod fuzz_sockets;
+mod guardian;
 mod lookahead;
 mod operator;
 mod ops_control;
