@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant as Monotonic, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use scalper_decide::domain::{Age, Instant};
 use tokio::sync::Notify;
+use tokio::time::Instant as Monotonic;
 
 /// Session time. Clones share one clock.
 #[derive(Debug, Clone)]

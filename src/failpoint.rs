@@ -9,8 +9,10 @@
 //! | `sleep-MS` | the thread waits that many milliseconds, once |
 //!
 //! Places: `store.before_write` (transaction open, nothing written), `store.after_write` (everything written, not
-//! committed), `store.after_commit` (durable, nobody told), `emergency.before_write`, `emergency.after_write` (not
-//! synced), `emergency.after_sync`.
+//! committed), `store.after_commit` (durable, nobody told); the same three as `orders.` when the transaction carries
+//! commands; `gateway.before_send` (marked as sent, nothing written to the broker), `gateway.after_send` (written, no
+//! answer heard), `gateway.after_response` (the answer in hand, not in the journal); `emergency.before_write`,
+//! `emergency.after_write` (not synced), `emergency.after_sync`.
 
 use std::io;
 use std::process::Command;
@@ -58,6 +60,11 @@ impl Armed {
 fn armed() -> Option<&'static Armed> {
     static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
     ARMED.get_or_init(|| std::env::var(VARIABLE).ok().and_then(|text| Armed::parse(&text))).as_ref()
+}
+
+/// Whether the place `name` is going to act at one of its next passages.
+pub fn is_armed(name: &str) -> bool {
+    armed().is_some_and(|armed| armed.name == name && armed.left.load(Ordering::Acquire) > 0)
 }
 
 /// Passes the place `name`.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use scalper_decide::capital_allocator::{CapitalAllocator, CapitalHold, CapitalRefusal};
 use scalper_decide::domain::{HoldId, OptionContract, Underlying};
 use scalper_decide::order_manager::PositionChange;
-use scalper_decide::params::CapitalParams;
 use scalper_decide::pipeline::EntryPrices;
 use scalper_decide::risk_manager::StopPreview;
 use scalper_decide::stages::changes::{self, Changed};
@@ -21,9 +20,13 @@ decider! {
 }
 
 impl CapitalAllocatorActor {
-    /// An allocator that has opened no day.
-    pub fn new(pulse: Beating, params: CapitalParams) -> CapitalAllocatorActor {
-        CapitalAllocatorActor { pulse, allocator: CapitalAllocator::new(params), terms: None }
+    /// An actor around this allocator; `terms` are those of the session under way.
+    pub const fn new(
+        pulse: Beating,
+        allocator: CapitalAllocator,
+        terms: Option<Arc<SessionTerms>>,
+    ) -> CapitalAllocatorActor {
+        CapitalAllocatorActor { pulse, allocator, terms }
     }
 
     fn hold(&mut self, ask: &Hold) -> Result<CapitalHold, CapitalRefusal> {

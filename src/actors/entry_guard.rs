@@ -18,9 +18,9 @@ decider! {
 }
 
 impl EntryGuardActor {
-    /// A guard that remembers nothing yet.
-    pub const fn new(pulse: Beating, params: EntryGuardParams) -> EntryGuardActor {
-        EntryGuardActor { pulse, guard: EntryGuard::new(params), terms: None }
+    /// An actor around this guard; `terms` are those of the session under way.
+    pub const fn new(pulse: Beating, guard: EntryGuard, terms: Option<Arc<SessionTerms>>) -> EntryGuardActor {
+        EntryGuardActor { pulse, guard, terms }
     }
 }
 

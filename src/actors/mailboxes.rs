@@ -8,7 +8,7 @@ use actix::{Actor, Addr, Handler, Message};
 use scalper_decide::capital_allocator::{CapitalHold, CapitalRefusal};
 use scalper_decide::chain_analyzer::{NoStrike, StrikePick};
 use scalper_decide::decision_core::Books;
-use scalper_decide::direct::CoreTables;
+use scalper_decide::direct::{Direct, Parts};
 use scalper_decide::domain::broker::{BrokerEvent, BrokerRead};
 use scalper_decide::domain::operator::{OperatorAnswer, OperatorCommand};
 use scalper_decide::domain::order::IllegalTransition;
@@ -26,7 +26,7 @@ use scalper_decide::reconciler::{Owned, Reconciled, Reconciler, ReconcilerParams
 use scalper_decide::risk_manager::{Excursion, RiskAction, RiskActions, RiskApproved, RiskRefusal};
 use scalper_decide::signal_engine::{ClosedBars, NoSignal, Signal};
 use scalper_decide::stages::entries::EntryCase;
-use scalper_decide::stages::{IvSeeds, Ledger, NewSettings, Reload, SessionTerms, sellable};
+use scalper_decide::stages::{Ledger, NewSettings, Reload, SessionTerms, sellable};
 use scalper_decide::tick_cache::{Quote, TickRefusal};
 use smallvec::SmallVec;
 
@@ -94,8 +94,11 @@ pub struct Mailboxes {
 }
 
 impl Mailboxes {
-    /// Starts the deciders on the present arbiter. Returns what the supervisor has to watch.
-    pub fn start(params: StrategyParams, tables: CoreTables, iv_history: &IvSeeds) -> (Mailboxes, Vec<Watched>) {
+    /// Starts the deciders on the present arbiter, each with the state that `core` has reached. Returns what the
+    /// supervisor has to watch.
+    pub fn start(core: Direct) -> (Mailboxes, Vec<Watched>) {
+        let Parts { reload, charges, ledger, market, signals, allocator, guard, risk, orders, reconciler, terms } =
+            core.into_parts();
         let mut watched = Vec::new();
         macro_rules! start {
             ($stage:ident, |$pulse:ident| $actor:expr) => {{
@@ -106,29 +109,36 @@ impl Mailboxes {
                 addr
             }};
         }
+        let terms = terms.map(Arc::new);
+        let universe = market.universe().clone();
+        let is_index = |i: &Arc<Instrument>| matches!(i.kind, InstrumentKind::Index { .. });
         let mailboxes = Mailboxes {
-            tick_cache: start!(TickCache, |pulse| TickCacheActor::new(pulse, tables.calendar)),
-            signal_engine: start!(SignalEngine, |pulse| SignalEngineActor::new(pulse, &params, iv_history)),
-            chain_analyzer: start!(ChainAnalyzer, |pulse| ChainAnalyzerActor::new(pulse, params.chain.clone())),
+            is_index: universe.iter().map(is_index).collect(),
+            in_play: universe.iter().map(|instrument| risk.is_in_play(instrument.id)).collect(),
+            wake_signals: signals.wake_at(),
+            wake_risk: risk.wake_at(),
+            wake_orders: orders.wake_at(),
+            tick_cache: start!(TickCache, |pulse| TickCacheActor::new(pulse, market)),
+            signal_engine: start!(SignalEngine, |pulse| SignalEngineActor::new(pulse, signals)),
+            chain_analyzer: start!(ChainAnalyzer, |pulse| ChainAnalyzerActor::new(
+                pulse,
+                reload.params().chain.clone()
+            )),
             capital_allocator: start!(CapitalAllocator, |pulse| CapitalAllocatorActor::new(
                 pulse,
-                params.capital.clone()
+                allocator,
+                terms.clone()
             )),
-            entry_guard: start!(EntryGuard, |pulse| EntryGuardActor::new(pulse, params.entry_guard.clone())),
-            risk_manager: start!(RiskManager, |pulse| RiskManagerActor::new(pulse, params.risk.clone())),
-            order_manager: start!(OrderManager, |pulse| OrderManagerActor::new(pulse, params.orders.clone())),
-            reconciler: Reconciler::off(),
-            ledger: Ledger::new(),
-            universe: Universe::new(),
-            is_index: Vec::new(),
-            in_play: Vec::new(),
-            charges: tables.charges,
-            reload: Reload::new(params),
-            terms: None,
+            entry_guard: start!(EntryGuard, |pulse| EntryGuardActor::new(pulse, guard, terms.clone())),
+            risk_manager: start!(RiskManager, |pulse| RiskManagerActor::new(pulse, risk)),
+            order_manager: start!(OrderManager, |pulse| OrderManagerActor::new(pulse, orders)),
+            reconciler,
+            ledger,
+            universe,
+            charges,
+            reload,
+            terms,
             has_primary: false,
-            wake_signals: None,
-            wake_risk: None,
-            wake_orders: None,
         };
         (mailboxes, watched)
     }

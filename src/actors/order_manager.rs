@@ -29,9 +29,9 @@ decider! {
 }
 
 impl OrderManagerActor {
-    /// An order manager without orders.
-    pub const fn new(pulse: Beating, params: OrderParams) -> OrderManagerActor {
-        OrderManagerActor { pulse, orders: OrderManager::new(params) }
+    /// An actor around this order manager.
+    pub const fn new(pulse: Beating, orders: OrderManager) -> OrderManagerActor {
+        OrderManagerActor { pulse, orders }
     }
 
     const fn timed<T>(&self, value: T) -> Timed<T> {

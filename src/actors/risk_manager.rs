@@ -29,9 +29,9 @@ decider! {
 }
 
 impl RiskManagerActor {
-    /// A risk manager that has opened no day.
-    pub fn new(pulse: Beating, params: RiskParams) -> RiskManagerActor {
-        RiskManagerActor { pulse, risk: RiskManager::new(params) }
+    /// An actor around this risk manager.
+    pub const fn new(pulse: Beating, risk: RiskManager) -> RiskManagerActor {
+        RiskManagerActor { pulse, risk }
     }
 
     const fn timed<T>(&self, value: T) -> Timed<T> {

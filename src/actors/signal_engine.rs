@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use scalper_decide::domain::{Instant, Tick, Underlying};
-use scalper_decide::params::StrategyParams;
 use scalper_decide::signal_engine::{ClosedBars, NoSignal, Signal};
-use scalper_decide::stages::{IvSeeds, NewSettings, SessionTerms, Signals};
+use scalper_decide::stages::{NewSettings, SessionTerms, Signals};
 
 use super::pulse::Beating;
 use super::shell::{decider, questions};
@@ -28,9 +27,9 @@ decider! {
 }
 
 impl SignalEngineActor {
-    /// Engines that have seen nothing.
-    pub fn new(pulse: Beating, params: &StrategyParams, iv_history: &IvSeeds) -> SignalEngineActor {
-        SignalEngineActor { pulse, signals: Signals::new(params, iv_history) }
+    /// An actor around these engines.
+    pub const fn new(pulse: Beating, signals: Signals) -> SignalEngineActor {
+        SignalEngineActor { pulse, signals }
     }
 
     fn close_bars(&mut self, ask: &CloseBars) -> BarsAnswer {

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use scalper_decide::domain::{
-    IndexPrice, Instrument, InstrumentId, InstrumentKind, Premium, SessionCalendar, Tick, Underlying,
-};
+use scalper_decide::domain::{IndexPrice, Instrument, InstrumentId, InstrumentKind, Premium, Tick, Underlying};
 use scalper_decide::stages::market::{EntryQuotes, ListedExpiry};
 use scalper_decide::stages::{Market, SessionTerms};
 use scalper_decide::tick_cache::{ChainSnapshot, Quote, TickRefusal};
@@ -18,9 +16,9 @@ decider! {
 }
 
 impl TickCacheActor {
-    /// An actor in whose market nothing is listed.
-    pub fn new(pulse: Beating, calendar: Arc<SessionCalendar>) -> TickCacheActor {
-        TickCacheActor { pulse, market: Market::new(calendar) }
+    /// An actor around this market.
+    pub const fn new(pulse: Beating, market: Market) -> TickCacheActor {
+        TickCacheActor { pulse, market }
     }
 }
 

@@ -29,12 +29,19 @@ pub enum Live {}
 /// trades::<scalper::broker::Sim>();
 /// trades::<scalper::broker::Live>();
 /// ```
-pub trait MayTrade: sealed::Sealed + Send + Sync + 'static {}
+pub trait MayTrade: sealed::Sealed + Send + Sync + 'static {
+    /// Whether its orders cost money.
+    const IS_LIVE: bool;
+}
 
 impl sealed::Sealed for Sim {}
 impl sealed::Sealed for Live {}
-impl MayTrade for Sim {}
-impl MayTrade for Live {}
+impl MayTrade for Sim {
+    const IS_LIVE: bool = false;
+}
+impl MayTrade for Live {
+    const IS_LIVE: bool = true;
+}
 
 /// The one value that allows live orders; made once, at start, from a phrase a person typed (F-67).
 #[derive(Debug, Clone, PartialEq, Eq)]

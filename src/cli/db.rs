@@ -15,6 +15,7 @@ use crate::store::error::{Refusal, StoreError};
 use crate::store::link::{Link, Readers};
 use crate::store::master::Master;
 use crate::store::place::{FolderLock, StoreUrl};
+use crate::store::verify::PaperCore;
 use crate::store::watchlist::{self, load_watchlist};
 use crate::store::{Store, StoreOptions, backup, schema, verify};
 
@@ -200,7 +201,13 @@ async fn verify_journal(options: &StoreOptions, args: &VerifyArgs, readers: &Rea
             charges: Arc::new(effective.tables.charges.clone()),
         };
         let mut core = Direct::new(effective.params.clone(), tables, &BTreeMap::new());
-        let (recomputed, _) = verify::rebuild(readers, day, &mut core).await?;
+        let recomputed = if verify::is_paper(readers, day).await? {
+            let (recomputed, replayed) = verify::rebuild(readers, day, &mut PaperCore::new(core)).await?;
+            println!("paper venue of {day}: says again what it said in {} events", replayed.events);
+            recomputed
+        } else {
+            verify::rebuild(readers, day, &mut core).await?.0
+        };
         let found = verify::differences(&verify::stored(readers, day).await?, &recomputed);
         println!("tables of {day}: {} rows, {} differences", recomputed.len(), found.len());
         for difference in found.iter().take(20) {

@@ -10,8 +10,7 @@ use sd_notify::NotifyState;
 
 use super::config::named_or_default;
 use super::exit::{BadUsage, Code};
-use super::run::sim::{self, World};
-use super::run::{GuardianFrom, RunArgs};
+use super::run::{self, BrokerArgs, GuardianFrom, RunArgs};
 use crate::config::{self, Effective};
 use crate::engine::sim::SimAccess;
 use crate::engine::start::{Role, StartError};
@@ -20,6 +19,7 @@ use crate::guardian::beat::Beat;
 use crate::guardian::post::Post;
 use crate::guardian::process::Process;
 use crate::guardian::watch::{Limits, Signs, Trigger, Verdict, Watcher};
+use crate::journal::run::Mode;
 use crate::ops::logging;
 use crate::store::Store;
 use crate::store::error::{Refusal, StoreError};
@@ -52,6 +52,12 @@ pub struct GuardianArgs {
     /// The simulator the run is connected to: what `scalper sim --json` printed.
     #[arg(long, value_name = "FILE")]
     pub simulator: Option<PathBuf>,
+    /// Mode of the run: sim with a simulator that runs by itself, or live.
+    #[arg(long, value_name = "MODE", value_parser = run::parse_mode)]
+    pub mode: Option<Mode>,
+    /// Where the broker is.
+    #[command(flatten)]
+    pub broker: BrokerArgs,
     /// The engine that starts this guardian; set by `run`.
     #[arg(long, value_name = "PID", hide = true)]
     pub for_process: Option<u32>,
@@ -63,6 +69,8 @@ impl GuardianArgs {
         RunArgs {
             config: self.config.clone(),
             preset: self.preset.clone(),
+            mode: self.mode,
+            broker: self.broker.clone(),
             data_dir: self.data_dir.clone(),
             url: self.url.clone(),
             speed: 1.0,
@@ -70,6 +78,7 @@ impl GuardianArgs {
             day: chrono::NaiveDate::MIN,
             tape: None,
             simulator: self.simulator.clone(),
+            faults: None,
             listen: ([127, 0, 0, 1], 0).into(),
             guardian: GuardianFrom::Elsewhere,
             no_guardian: true,
@@ -81,7 +90,8 @@ struct Guardian<'a> {
     args: &'a GuardianArgs,
     config: Effective,
     url: Option<StoreUrl>,
-    world: World,
+    mode: Mode,
+    simulator: Option<SimAccess>,
     post: Post,
 }
 
@@ -90,10 +100,6 @@ struct Guardian<'a> {
 /// # Errors
 /// Everything that keeps it from its post, with what would help.
 pub fn run(args: &GuardianArgs) -> anyhow::Result<Code> {
-    let Some(simulator) = &args.simulator else {
-        let text = "--simulator FILE: a market inside the run ends with it, and nothing is left to guard";
-        return Err(BadUsage(text.to_owned()).into());
-    };
     if args.for_process.is_some() {
         // A session of its own: no terminal and no Ctrl-C of the engine's reaches it. A leader of a group cannot, and
         // need not.
@@ -102,7 +108,12 @@ pub fn run(args: &GuardianArgs) -> anyhow::Result<Code> {
     let _logs = logging::start();
     let config = config::load_with(named_or_default(args.config.as_deref()), std::env::vars(), &args.preset)?;
     let url = args.url.as_deref().map(StoreUrl::parse).transpose().map_err(|e| BadUsage(e.to_string()))?;
-    let world = World::Other(SimAccess::from_file(simulator)?);
+    let mode = run::mode(&args.run(), &config)?;
+    if mode == Mode::Paper || mode == Mode::Sim && args.simulator.is_none() {
+        let text = "nothing is left to guard when a run in paper, or with a market of its own (no --simulator), ends";
+        return Err(BadUsage(text.to_owned()).into());
+    }
+    let simulator = args.simulator.as_deref().map(SimAccess::from_file).transpose()?;
     let dir = &args.data_dir;
     std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
     let post = Post::take(dir).map_err(|e| match e.kind() {
@@ -111,7 +122,7 @@ pub fn run(args: &GuardianArgs) -> anyhow::Result<Code> {
     })?;
     Store::reserve_beside(dir)?;
     let system = actix_rt::System::new();
-    system.block_on(Guardian { args, config, url, world, post }.watch())
+    system.block_on(Guardian { args, config, url, mode, simulator, post }.watch())
 }
 
 impl Guardian<'_> {
@@ -181,7 +192,8 @@ impl Guardian<'_> {
         let beside = trigger == Trigger::Silent && engine.is_alive();
         self.alarm(&format!("{}: closing everything it holds", trigger.text()));
         let role = Role::Guardian { beside };
-        let plan = sim::plan(&self.args.run(), self.config.clone(), &self.world, self.url.clone(), role).await;
+        let (args, access) = (self.args.run(), self.simulator.as_ref());
+        let plan = run::plan(&args, self.config.clone(), self.mode, access, self.url.clone(), role).await;
         let plan = match plan {
             Ok(plan) => plan,
             Err(e) => {

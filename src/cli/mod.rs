@@ -5,6 +5,7 @@ pub mod config;
 pub mod data;
 pub mod db;
 pub mod demo;
+pub mod doctor;
 pub mod exit;
 pub mod greeks;
 pub mod guardian;
@@ -48,6 +49,8 @@ enum Verb {
     Token(token::TokenArgs),
     /// Run the daemon: trade by itself in the simulated market.
     Run(run::RunArgs),
+    /// Look at everything that must be right before a session; non-zero when something is not.
+    Doctor(doctor::DoctorArgs),
     /// Watch over the engine of a data folder, and close what it holds should it die. `run` starts one by itself.
     Guardian(guardian::GuardianArgs),
     #[command(flatten)]
@@ -74,6 +77,7 @@ pub fn main() -> ExitCode {
         Verb::Greeks(args) => greeks::run_verb(&args),
         Verb::Token(args) => token::run(&args),
         Verb::Run(args) => run::run(&args),
+        Verb::Doctor(args) => doctor::run(&args),
         Verb::Guardian(args) => guardian::run(&args),
         Verb::Operate(verb) => operate::run(&verb),
         Verb::Sim(args) => sim::run(&args),

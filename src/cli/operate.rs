@@ -1,7 +1,7 @@
 //! The operator's verbs: each asks a running engine over its socket, prints the answer and exits. They need neither the
 //! network nor the database.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
@@ -128,6 +128,21 @@ pub enum Operate {
         #[command(flatten)]
         at: Where,
     },
+    /// Let a live engine risk real money until the session ends. Looks at every check first.
+    Arm {
+        /// Where it is.
+        #[command(flatten)]
+        at: Where,
+        /// The phrase that names account and caps; asked for on a terminal without it.
+        #[arg(long, value_name = "TEXT")]
+        phrase: Option<String>,
+    },
+    /// No entries until armed again, and working ones taken back; exits go on.
+    Disarm {
+        /// Where it is.
+        #[command(flatten)]
+        at: Where,
+    },
     /// Inputs, gates, values and answers of a time, an order or a position.
     Explain {
         /// Where it is.
@@ -135,6 +150,12 @@ pub enum Operate {
         at: Where,
         /// `10:42`, `10:42:13`, a client order id or a position number.
         what: String,
+    },
+    /// Read the settings again: what is safe to change applies, the rest is refused with the reason.
+    Reload {
+        /// Where it is.
+        #[command(flatten)]
+        at: Where,
     },
     /// End the engine in order; stops stay at the broker.
     Stop {
@@ -161,6 +182,7 @@ fn premium(rupees: Decimal) -> anyhow::Result<Premium> {
 }
 
 enum Job {
+    Arm(Option<String>),
     Show(fn(&Status, Instant) -> String),
     Watch,
     Ask(Request),
@@ -198,8 +220,11 @@ pub fn run(verb: &Operate) -> anyhow::Result<Code> {
             (at, operate(OperatorCommand::Tighten { position: PositionId(*position), stop: premium(*stop)? }))
         }
         Operate::ResetBreaker { at } => (at, operate(OperatorCommand::ResetBreaker)),
+        Operate::Arm { at, phrase } => (at, Job::Arm(phrase.clone())),
+        Operate::Disarm { at } => (at, operate(OperatorCommand::Disarm)),
         Operate::Acknowledge { at } => (at, operate(OperatorCommand::Acknowledge)),
         Operate::Explain { at, what } => (at, Job::Ask(Request::Explain { what: what.clone() })),
+        Operate::Reload { at } => (at, Job::Ask(Request::Reload)),
         Operate::Stop { at } => (at, Job::Ask(Request::Stop)),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
@@ -221,28 +246,53 @@ async fn carry_out(at: &Where, job: Job) -> anyhow::Result<Code> {
                 response = engine.next().await?;
             }
         }
-        Job::Ask(request) => match engine.ask(&request).await? {
-            Response::Outcome { outcome } => {
-                if at.json {
-                    println(&serde_json::to_string(&outcome)?)?;
-                }
-                match outcome {
-                    Outcome::Done { text } => {
-                        if !at.json {
-                            println(&text)?;
-                        }
-                        Ok(Code::Ok)
-                    }
-                    Outcome::Refused { code, text } => {
-                        if !at.json {
-                            eprintln!("refused ({code}): {text}");
-                        }
-                        Ok(Code::Failure)
-                    }
-                }
+        Job::Arm(phrase) => {
+            let phrase = match phrase {
+                Some(phrase) => phrase,
+                None => ask_for_phrase(engine.ask(&Request::Status).await?)?,
+            };
+            print_outcome(at, engine.ask(&Request::Arm { phrase }).await?)
+        }
+        Job::Ask(request) => print_outcome(at, engine.ask(&request).await?),
+    }
+}
+
+/// Shows what has to be typed and reads it from the terminal.
+fn ask_for_phrase(response: Response) -> anyhow::Result<String> {
+    let Response::Status { status } = response else { bail!("the engine answered something else: {response:?}") };
+    let Some(arming) = status.arming else {
+        bail!("this engine trades no real money ({}): there is nothing to arm", status.mode.word());
+    };
+    let Some(phrase) = arming.phrase else {
+        bail!("the loss limit of the day is not known yet: nothing can be capped")
+    };
+    if !std::io::stdin().is_terminal() {
+        return Err(BadUsage(format!("without a terminal: scalper arm --phrase {phrase:?}")).into());
+    }
+    eprintln!("Real money is at risk until the session ends. Type exactly:\n{phrase}");
+    let mut typed = String::new();
+    std::io::stdin().read_line(&mut typed)?;
+    Ok(typed.trim().to_owned())
+}
+
+fn print_outcome(at: &Where, response: Response) -> anyhow::Result<Code> {
+    let Response::Outcome { outcome } = response else { bail!("the engine answered something else: {response:?}") };
+    if at.json {
+        println(&serde_json::to_string(&outcome)?)?;
+    }
+    match outcome {
+        Outcome::Done { text } => {
+            if !at.json {
+                println(&text)?;
             }
-            other => bail!("the engine answered something else: {other:?}"),
-        },
+            Ok(Code::Ok)
+        }
+        Outcome::Refused { code, text } => {
+            if !at.json {
+                eprintln!("refused ({code}): {text}");
+            }
+            Ok(Code::Failure)
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use super::exit::{BadUsage, Code};
 use crate::config::tables;
 use crate::sample::demo::DEMO_SEED;
 use crate::simulator::account::TOKEN_LIFE;
+use crate::simulator::faults;
 use crate::simulator::market::{GeneratedMarket, GeneratedSpec, Market, RecordedMarket};
 use crate::simulator::server::{MAX_SPEED, Pace, SimServer, SimServerConfig, SimServerError};
 use crate::simulator::{SimConfig, Simulator};
@@ -43,6 +44,9 @@ pub struct SimArgs {
     /// Loopback address to listen on.
     #[arg(long, default_value = "127.0.0.1")]
     pub host: IpAddr,
+    /// What goes wrong: a fault schedule, see docs/FAULTS.md.
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
@@ -99,6 +103,8 @@ pub fn run(args: &SimArgs) -> anyhow::Result<Code> {
         socket_port: args.port.checked_add(u16::from(args.port > 0)).unwrap_or(0),
         ..SimServerConfig::default()
     };
+    let schedule = args.faults.as_deref().map(faults::read).transpose()?;
+    let config = schedule.iter().fold(config, SimServerConfig::with_faults);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let server = SimServer::around(simulator, config).await?;
@@ -113,6 +119,9 @@ pub fn run(args: &SimArgs) -> anyhow::Result<Code> {
         tokio::select! {
             ended = over => ended?,
             pressed = tokio::signal::ctrl_c() => pressed?,
+        }
+        for (kind, count) in schedule.iter().flat_map(|schedule| schedule.counts()) {
+            eprintln!("{:<24} {} of {} occasions", kind.word(), count.fired, count.occasions);
         }
         server.stop().await;
         Ok(Code::Ok)
@@ -172,6 +181,7 @@ mod tests {
             day: None,
             port: 0,
             host: [0, 0, 0, 0].into(),
+            faults: None,
             json: false,
         };
         assert!(run(&args).unwrap_err().is::<BadUsage>());

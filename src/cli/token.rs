@@ -1,7 +1,7 @@
 //! `scalper token`: puts a Dhan token in its place, renews it, says how long it lives. Never shows one.
 
 use std::io::{IsTerminal as _, Read as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
@@ -70,16 +70,19 @@ pub fn run(args: &TokenArgs) -> anyhow::Result<Code> {
     }
 }
 
-fn file(args: &TokenArgs) -> anyhow::Result<PathBuf> {
+/// The token file: the one named, or the one in the configuration folder.
+pub fn token_file(named: Option<&Path>) -> Option<PathBuf> {
     let folder = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     let config = || folder("XDG_CONFIG_HOME").or_else(|| folder("HOME").map(|home| home.join(".config")));
-    args.file
-        .clone()
-        .or_else(|| config().map(|folder| folder.join("scalper").join("dhan-token")))
+    named.map(Path::to_owned).or_else(|| config().map(|folder| folder.join("scalper").join("dhan-token")))
+}
+
+fn file(args: &TokenArgs) -> anyhow::Result<PathBuf> {
+    token_file(args.file.as_deref())
         .ok_or_else(|| BadUsage("no home folder for the token file: name one with --file".to_owned()).into())
 }
 
-fn set(file: &std::path::Path, client_id: &str, from_env: bool, clock: &SessionClock) -> anyhow::Result<Code> {
+fn set(file: &Path, client_id: &str, from_env: bool, clock: &SessionClock) -> anyhow::Result<Code> {
     let text: SecretString = if from_env {
         std::env::var("DHAN_ACCESS_TOKEN").map_err(|_| BadUsage("DHAN_ACCESS_TOKEN is not set".to_owned()))?.into()
     } else {

@@ -15,9 +15,10 @@ use super::error::Problem;
 use super::leaf::{Maybe, Num, Whole};
 use super::node::Node;
 use super::raw::{
-    IndexName, Raw, RawAges, RawBand, RawCutoffs, RawNoHistory, RawRisk, RawSignals, RawSizing, RawSupertrendKind,
-    RawTimeframe, RawTrigger,
+    IndexName, Raw, RawAges, RawBand, RawCutoffs, RawMode, RawNoHistory, RawRisk, RawSignals, RawSizing,
+    RawSupertrendKind, RawTimeframe, RawTrigger,
 };
+use crate::journal::run::Mode;
 
 /// Stands for a premium band without an upper end: the largest premium the ranges allow.
 pub(crate) const OPEN_PREMIUM: Premium = Premium::from_rupees(100_000);
@@ -37,6 +38,18 @@ pub(crate) struct Checked {
     pub(crate) sources: BTreeMap<Underlying, IndexSource>,
     pub(crate) tables_folder: Option<PathBuf>,
     pub(crate) tables_override: Option<PathBuf>,
+    pub(crate) engine: EngineSettings,
+}
+
+/// What the daemon trades with; nothing a replay depends on.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct EngineSettings {
+    /// How it is connected when the command line does not say.
+    pub mode: Mode,
+    /// What a person typed for live orders.
+    pub consent: Option<String>,
+    /// Whether new risk needs a guardian.
+    pub guardian_required: bool,
 }
 
 impl IndexName {
@@ -162,6 +175,7 @@ pub(crate) fn build(
     let entry_guard = entry_guard_params(raw, tree, p);
     let risk = risk_params(raw, tree, p);
     let orders = order_params(raw, tree, p);
+    let engine = engine_settings(raw, tree, p);
     let mut s = Section { tree, prefix: "tables".to_owned(), problems: p };
     let tables_folder = s.maybe("folder", &raw.tables.folder).map(PathBuf::from);
     let tables_override = s.maybe("override_file", &raw.tables.override_file).map(PathBuf::from);
@@ -169,7 +183,7 @@ pub(crate) fn build(
         return Err(problems);
     }
     let params = StrategyParams { indices, signal, signal_by_index, chain, capital, entry_guard, risk, orders };
-    Ok(Checked { params, sources, tables_folder, tables_override })
+    Ok(Checked { params, sources, tables_folder, tables_override, engine })
 }
 
 fn index_list(raw: &Raw, tree: &Node, p: &mut Vec<Problem>) -> (Vec<Underlying>, BTreeMap<Underlying, IndexSource>) {
@@ -418,6 +432,20 @@ fn wanted_cutoffs(raw: &RawCutoffs) -> Cutoffs {
         square_off_start: raw.square_off_start.map_or(end, |t| t.0),
         square_off_deadline: raw.square_off_deadline.map_or(end, |t| t.0),
         broker_square_off: end,
+    }
+}
+
+fn engine_settings(raw: &Raw, tree: &Node, p: &mut Vec<Problem>) -> EngineSettings {
+    let mut s = Section { tree, prefix: "engine".to_owned(), problems: p };
+    let raw = &raw.engine;
+    EngineSettings {
+        mode: match s.need("mode", &raw.mode, RawMode::Sim) {
+            RawMode::Sim => Mode::Sim,
+            RawMode::Paper => Mode::Paper,
+            RawMode::Live => Mode::Live,
+        },
+        consent: s.maybe("consent", &raw.consent),
+        guardian_required: s.flag("guardian_required", raw.guardian_required),
     }
 }
 

@@ -18,6 +18,7 @@ mod raw;
 mod rules;
 mod schema;
 pub mod tables;
+pub(crate) mod written;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ use scalper_decide::domain::Underlying;
 use scalper_decide::params::StrategyParams;
 use serde::Serialize;
 
-pub use checked::IndexSource;
+pub use checked::{EngineSettings, IndexSource};
 pub use error::{ConfigError, Problem};
 pub use layers::{ENV_PREFIX, STARTER, preset_names};
 pub use listing::rules_in_force;
@@ -63,6 +64,8 @@ pub struct Effective {
     pub tables: Tables,
     /// Spot indices as the broker knows them.
     pub index_sources: BTreeMap<Underlying, IndexSource>,
+    /// What the daemon trades with.
+    pub engine: EngineSettings,
     /// What a reader should know and no rule forbids, e.g. a cut-off that the calendar clamps.
     pub notes: Vec<String>,
 }
@@ -210,12 +213,14 @@ fn prove(tree: Node, presets: Vec<String>, vars: &[(String, String)]) -> Result<
         return Err(ConfigError { problems: contradictions });
     }
     let values = listing::values(&tree);
-    let own =
-        values.iter().filter(|v| v.key != "preset" && !v.key.starts_with("preset[") && !v.key.starts_with("tables."));
+    // What a replay does not depend on is no part of the hash: the same settings in paper and in a backtest are equal.
+    let decides = |key: &str| !["preset[", "tables.", "engine."].iter().any(|outside| key.starts_with(outside));
+    let own = values.iter().filter(|v| v.key != "preset" && decides(&v.key));
     let own = own.map(|v| (v.key.as_str(), v.value.clone()));
     let hash = hash_of(own.chain([("tables", tables.hash.clone())]));
     let notes = listing::notes(&checked.params, &tree, &tables);
-    Ok(Effective { params: checked.params, values, presets, hash, tables, index_sources: checked.sources, notes })
+    let (params, index_sources, engine) = (checked.params, checked.sources, checked.engine);
+    Ok(Effective { params, values, presets, hash, tables, index_sources, engine, notes })
 }
 
 /// Fills every per-index signal section up with the common settings, in a copy of the tree and as raw settings.

@@ -28,6 +28,8 @@ pub(crate) struct Raw {
     pub(crate) risk: RawRisk,
     /// Order manager.
     pub(crate) orders: RawOrders,
+    /// The daemon: what it trades with.
+    pub(crate) engine: RawEngine,
     /// Dated tables: calendar, contract terms, charges.
     pub(crate) tables: RawTables,
 }
@@ -447,6 +449,30 @@ pub(crate) struct RawOrders {
     pub(crate) stop_move_min_pct: Option<Num>,
     /// Silence after which an order is in doubt.
     pub(crate) answer_timeout_ms: Option<Whole>,
+}
+
+/// How the daemon is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RawMode {
+    /// The built-in simulator.
+    Sim,
+    /// The broker's market feed; orders are filled in this process.
+    Paper,
+    /// The broker's market and orders. Needs `--mode live` on the command line as well.
+    Live,
+}
+
+/// The daemon: what it trades with.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawEngine {
+    /// How `scalper run` is connected when the command line does not say.
+    pub(crate) mode: Option<RawMode>,
+    /// For live orders: `trade live with <client id>`, typed by a person.
+    pub(crate) consent: Option<Maybe<String>>,
+    /// Whether new risk needs a guardian beside the engine.
+    pub(crate) guardian_required: Option<bool>,
 }
 
 /// Dated tables.

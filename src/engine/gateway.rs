@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use scalper_decide::domain::broker::{Answer, BrokerEvent, BrokerOrderId, OrderCall, OrderRow, Product};
 use scalper_decide::domain::{ClientOrderId, Command, OrderPurpose, OrderSpec, OrderType, Qty, Segment, Universe};
@@ -12,6 +13,12 @@ use scalper_decide::rate_budget::OrderUse;
 
 use super::sent_log::{SentLog, WasSent};
 use crate::broker::{NewOrder, OrderChange, OrderPort};
+use crate::failpoint;
+
+/// A place where a drill lets the process die.
+const AFTER_SEND: &str = "gateway.after_send";
+/// Time in which a request leaves and its answer is, on loopback, about to come.
+const ON_THE_WAY: Duration = Duration::from_millis(1);
 
 /// Where broker events go.
 pub type EventSink = Rc<dyn Fn(BrokerEvent)>;
@@ -101,18 +108,34 @@ impl Gateway {
         self.pump(id);
     }
 
-    /// Takes over a command that an earlier process committed and has no answer to: sent now when it provably never
-    /// was, otherwise reported as unknown.
+    /// Learns of an order that an earlier process placed.
+    pub fn know(&self, command: &Command) {
+        if let Command::Place(spec) = command {
+            self.0.borrow_mut().lanes.entry(spec.id).or_default().is_entry = spec.purpose == OrderPurpose::Entry;
+        }
+    }
+
+    /// Takes over a command that an earlier process committed and has no answer to. What may have been sent is reported
+    /// as unknown; what provably never was is sent now, except an entry: it was decided on prices and signals of
+    /// another time, and is over (L7).
     pub fn resume(&self, outgoing: Outgoing) {
         let (id, call) = (outgoing.command.order_id(), OrderCall::of(&outgoing.command));
-        let was_sent = self.0.borrow().sent.was_sent(id, call);
+        self.know(&outgoing.command);
+        let (was_sent, is_late) = {
+            let mut inner = self.0.borrow_mut();
+            let was_sent = inner.sent.was_sent(id, call);
+            let lane = inner.lanes.entry(id).or_default();
+            let is_late = was_sent == WasSent::No && call == OrderCall::Place && lane.is_entry;
+            lane.is_void |= is_late;
+            (was_sent, is_late)
+        };
         match was_sent {
+            WasSent::No if is_late => {
+                let why = "the process ended before it was sent".to_owned();
+                self.report(id, call, Answer::NotSent { why });
+            }
             WasSent::No => self.submit(outgoing),
             WasSent::Maybe => {
-                if let Command::Place(spec) = outgoing.command {
-                    let mut inner = self.0.borrow_mut();
-                    inner.lanes.entry(id).or_default().is_entry = spec.purpose == OrderPurpose::Entry;
-                }
                 let what = "the process ended before the answer came".to_owned();
                 self.report(id, call, Answer::Unknown { what });
             }
@@ -199,7 +222,12 @@ impl Gateway {
         drop(inner);
         let gateway = self.clone();
         actix_rt::spawn(async move {
-            let answer = send(&*port, next, broker_id, purpose).await;
+            // A place that fails is for the store's drills; here only death and waiting make sense.
+            let _ = failpoint::pass("gateway.before_send");
+            let sending = send(&*port, next, broker_id, purpose);
+            let answer =
+                if failpoint::is_armed(AFTER_SEND) { with_a_death_on_the_way(sending).await } else { sending.await };
+            let _ = failpoint::pass("gateway.after_response");
             gateway.answered(id, call, answer);
         });
     }
@@ -219,6 +247,17 @@ impl Gateway {
         }
         self.report(id, call, answer);
         self.pump(id);
+    }
+}
+
+/// Passes the failpoint when the request had time to leave and nobody has heard the answer.
+async fn with_a_death_on_the_way(sending: impl Future<Output = Answer>) -> Answer {
+    let mut sending = std::pin::pin!(sending);
+    let early = tokio::time::timeout(ON_THE_WAY, &mut sending).await;
+    let _ = failpoint::pass(AFTER_SEND);
+    match early {
+        Ok(answer) => answer,
+        Err(_) => sending.await,
     }
 }
 
@@ -441,5 +480,23 @@ mod tests {
         assert_eq!(bench.calls().len(), 1);
         let last = bench.events.borrow().last().cloned().unwrap();
         assert!(matches!(last, BrokerEvent::Answered { answer: Answer::Unknown { .. }, .. }));
+    }
+
+    #[actix_rt::test]
+    async fn an_entry_that_never_left_is_over_after_a_crash_and_so_is_its_cancellation() {
+        // L7, C1: a stop of the same age is sent, an entry of another time is not.
+        let bench = bench(vec![]);
+        let Command::Place(spec) = place().command else { unreachable!() };
+        let spec = OrderSpec { purpose: OrderPurpose::Entry, side: OrderSide::Buy, ..spec };
+        let entry = Outgoing { command: Command::Place(spec), ..place() };
+        let cancel = Command::Cancel { id: id(), instrument: InstrumentId(3) };
+        bench.gateway.resume(entry);
+        bench.gateway.resume(Outgoing { command: cancel, ..place() });
+        bench.settle().await;
+        assert_eq!(bench.calls(), Vec::<String>::new());
+        let events = bench.events.borrow();
+        let not_sent = |e: &BrokerEvent| matches!(e, BrokerEvent::Answered { answer: Answer::NotSent { .. }, .. });
+        assert!(events.len() == 2 && events.iter().all(not_sent), "{events:?}");
+        assert_eq!(bench.gateway.open_calls(), 0);
     }
 }

@@ -1,12 +1,15 @@
 //! The way into the engine for everyone outside the decision thread: read the latest status, ask for something.
 
+use std::fmt;
 use std::sync::Arc;
 
 use scalper_decide::domain::event::OperatorCommand;
+use scalper_decide::params::StrategyParams;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::status::Status;
+use crate::ops::doctor::Check;
 
 /// Requests that may wait; more are refused at once (G9).
 const WAITING: usize = 64;
@@ -36,6 +39,18 @@ impl Outcome {
     }
 }
 
+/// Settings read anew, proved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewSettings {
+    /// What the core may take over.
+    pub params: StrategyParams,
+    /// Hash of configuration and tables.
+    pub hash: String,
+}
+
+/// Reads the settings again, or says in words what is wrong with them. It may block.
+pub type ReadSettings = Arc<dyn Fn() -> Result<NewSettings, String> + Send + Sync>;
+
 /// A request on its way to the decision thread.
 #[derive(Debug)]
 pub enum Ask {
@@ -55,6 +70,15 @@ pub enum Ask {
         /// Where the answer goes.
         answer: oneshot::Sender<Outcome>,
     },
+    /// Settings read anew.
+    Configure {
+        /// The settings.
+        settings: Box<NewSettings>,
+        /// Who asked.
+        actor: String,
+        /// Where the answer goes.
+        answer: oneshot::Sender<Outcome>,
+    },
     /// Permission to trade with real money until the session ends.
     Arm {
         /// The typed phrase.
@@ -63,6 +87,11 @@ pub enum Ask {
         actor: String,
         /// Where the answer goes.
         answer: oneshot::Sender<Outcome>,
+    },
+    /// Look at everything that arming looks at.
+    Examine {
+        /// Where the checks go.
+        answer: oneshot::Sender<Vec<Check>>,
     },
     /// End the process in order.
     Stop {
@@ -74,10 +103,17 @@ pub enum Ask {
 }
 
 /// A handle on a running engine. Clones share it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct EngineHandle {
     status: watch::Receiver<Arc<Status>>,
     asks: mpsc::Sender<Ask>,
+    settings: Option<ReadSettings>,
+}
+
+impl fmt::Debug for EngineHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineHandle").field("asks", &self.asks).finish_non_exhaustive()
+    }
 }
 
 impl EngineHandle {
@@ -85,7 +121,12 @@ impl EngineHandle {
     pub fn new(first: Status) -> (EngineHandle, watch::Sender<Arc<Status>>, mpsc::Receiver<Ask>) {
         let (status_in, status) = watch::channel(Arc::new(first));
         let (asks, asked) = mpsc::channel(WAITING);
-        (EngineHandle { status, asks }, status_in, asked)
+        (EngineHandle { status, asks, settings: None }, status_in, asked)
+    }
+
+    /// The same handle, able to read the settings again.
+    pub fn reading(self, settings: ReadSettings) -> EngineHandle {
+        EngineHandle { settings: Some(settings), ..self }
     }
 
     /// The latest status.
@@ -121,10 +162,33 @@ impl EngineHandle {
         self.ask(|answer| Ask::Explain { what, answer }).await
     }
 
+    /// Reads the settings again and hands them in. Settings that are wrong change nothing.
+    pub async fn reload(&self, actor: &str) -> Outcome {
+        let Some(read) = self.settings.clone() else {
+            return Outcome::refused("FIXED", "this engine does not read its settings from a file");
+        };
+        match tokio::task::spawn_blocking(move || read()).await {
+            Ok(Ok(settings)) => {
+                let (settings, actor) = (Box::new(settings), actor.to_owned());
+                self.ask(|answer| Ask::Configure { settings, actor, answer }).await
+            }
+            Ok(Err(wrong)) => Outcome::refused("CONFIG", format!("{wrong}\nnothing was changed")),
+            Err(e) => Outcome::refused("CONFIG", format!("the settings could not be read: {e}; nothing was changed")),
+        }
+    }
+
     /// Asks for permission to trade with real money.
     pub async fn arm(&self, phrase: &str, actor: &str) -> Outcome {
         let (phrase, actor) = (phrase.to_owned(), actor.to_owned());
         self.ask(|answer| Ask::Arm { phrase, actor, answer }).await
+    }
+
+    /// Asks for all checks; why there are none otherwise.
+    pub async fn examine(&self) -> Result<Vec<Check>, Outcome> {
+        let gone = || Outcome::refused("ENGINE_GONE", "the engine stopped first");
+        let (answer, answered) = oneshot::channel();
+        self.asks.send(Ask::Examine { answer }).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())
     }
 
     /// Asks the engine to stop.

@@ -1,7 +1,13 @@
 //! The daemon's engine: the decision core with a clock, a market, a broker and a memory around it.
 
+pub mod arming;
+pub mod bell;
+#[cfg(test)]
+mod drill;
+pub mod execution;
 pub mod gateway;
 pub mod handle;
+pub mod held_quotes;
 pub mod inbox;
 pub mod notes;
 pub mod publish;
@@ -15,5 +21,6 @@ pub mod sim;
 pub mod sockets;
 pub mod start;
 pub mod status;
+pub mod token_care;
 pub mod warm_up;
 pub mod watch;

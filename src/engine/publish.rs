@@ -3,21 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use chrono::NaiveDate;
 use scalper_decide::decision_core::Books;
 use scalper_decide::domain::broker::BrokerEvent;
 use scalper_decide::domain::operator::OperatorAnswer;
 use scalper_decide::domain::position::Target;
 use scalper_decide::domain::{
-    Instant, InstrumentId, Money, Order, OrderState, OrderType, PositionId, PositionPhase, Qty, Underlying, Universe,
+    Instant, InstrumentId, Lots, Money, Order, OrderState, OrderType, PositionId, PositionPhase, Qty, SessionHours,
+    Underlying, Universe,
 };
 use scalper_decide::journal::JournalEntry;
+use scalper_decide::params::change::{ConfigChange, Effect};
 use scalper_decide::risk_manager::GuardedPosition;
 
+use super::arming;
 use super::handle::Outcome;
 use super::notes::Notes;
 use super::status::{
-    Alarm, DayMoney, GuardianStatus, IndexStatus, JournalStatus, Link, Mode, OrderStatus, PositionStatus, Ready, Status,
+    Alarm, ArmingStatus, DayMoney, GuardianStatus, IndexStatus, JournalStatus, Link, Mode, OrderStatus, PositionStatus,
+    Ready, Status,
 };
 use crate::actors::lanes::LaneCounts;
 use crate::broker::dhan::rest::budget_log::BudgetLog;
@@ -50,11 +53,13 @@ pub struct Publisher {
     version: String,
     config_hash: String,
     indices: Vec<Underlying>,
-    day: Option<NaiveDate>,
     started_at: Instant,
     alarms: VecDeque<Alarm>,
     answered: Option<OperatorAnswer>,
-    in_session: bool,
+    changed: Vec<ConfigChange>,
+    hours: SessionHours,
+    /// Account and most lots of a trade, for the phrase that arms; live only.
+    caps: Option<(String, Lots)>,
     budget: Arc<BudgetLog>,
     guardian: Option<GuardianStatus>,
 }
@@ -67,6 +72,7 @@ impl Publisher {
         config_hash: String,
         indices: Vec<Underlying>,
         started_at: Instant,
+        hours: SessionHours,
         budget: Arc<BudgetLog>,
     ) -> Publisher {
         Publisher {
@@ -74,11 +80,12 @@ impl Publisher {
             version,
             config_hash,
             indices,
-            day: None,
             started_at,
             alarms: VecDeque::new(),
             answered: None,
-            in_session: false,
+            changed: Vec::new(),
+            hours,
+            caps: None,
             budget,
             guardian: None,
         }
@@ -94,12 +101,9 @@ impl Publisher {
         self.guardian = Some(seen);
     }
 
-    /// A session opened or closed.
-    pub const fn session(&mut self, day: Option<NaiveDate>) {
-        self.in_session = day.is_some();
-        if day.is_some() {
-            self.day = day;
-        }
+    /// Orders of this engine cost the money of `account`, at most `lots` in one trade: it has to be armed.
+    pub fn needs_arming(&mut self, account: String, lots: Lots) {
+        self.caps = Some((account, lots));
     }
 
     /// Adds an alarm.
@@ -121,6 +125,7 @@ impl Publisher {
                     self.alarm(stamp.at, "finding", text);
                 }
                 JournalEntry::Operated { answer, .. } => self.answered = Some(*answer),
+                JournalEntry::Configured { changes, .. } => self.changed.clone_from(changes),
                 _ => {}
             }
         }
@@ -150,6 +155,24 @@ impl Publisher {
         }
     }
 
+    /// What became of the settings just handed in, key by key.
+    pub fn configured(&mut self, hash: String) -> Outcome {
+        let changes = std::mem::take(&mut self.changed);
+        if changes.is_empty() {
+            return Outcome::Done { text: "no setting differs from the one in force".to_owned() };
+        }
+        let lines: Vec<String> = changes.iter().map(ToString::to_string).collect();
+        let text = lines.join("\n");
+        if changes.iter().all(|change| change.effect == Effect::AppliesNow) {
+            self.config_hash = hash;
+        }
+        if changes.iter().any(|change| change.effect == Effect::Refused) {
+            Outcome::refused("PARTLY", text)
+        } else {
+            Outcome::Done { text }
+        }
+    }
+
     /// The status now.
     #[allow(clippy::too_many_arguments, reason = "each is the view of another room")]
     pub fn make(
@@ -168,7 +191,12 @@ impl Publisher {
         let uncovered: BTreeSet<PositionId> = books.orders.uncovered(now).iter().map(|u| u.position).collect();
         let seq = journal.last().seq.0;
         let mut status = Status::starting(self.mode, &self.version, &self.config_hash, now);
-        status.day = self.day;
+        status.day = Some(self.hours.day);
+        status.session_open = now.ist_date() == self.hours.day && self.hours.is_open(now.ist_time());
+        status.arming = self.caps.as_ref().map(|(account, lots)| ArmingStatus {
+            armed: books.risk.gate().armed() == Some(true),
+            phrase: books.risk.day().loss_limit().map(|limit| arming::phrase(account, *lots, limit)),
+        });
         status.started_at = self.started_at;
         status.speed_milli = (clock.speed() * 1_000.0) as u64;
         status.blocks = books.risk.gate().closed();
@@ -211,9 +239,6 @@ impl Publisher {
 
     fn ready(&self, books: &Books, evidence: &Evidence, status: &Status) -> Ready {
         let mut waiting_for = Vec::new();
-        if !self.in_session {
-            waiting_for.push("the session to open".to_owned());
-        }
         if !books.reconciler.is_reconciled() {
             waiting_for.push("the broker's books to be read once".to_owned());
         }

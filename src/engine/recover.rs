@@ -1,18 +1,20 @@
 //! Restart is replay: the day's journal through a fresh core gives the state the last process had, and tells which
 //! commands were committed without an answer (L2, P4, I23).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::mpsc;
 
 use chrono::NaiveDate;
 use scalper_decide::decision_core::Core;
-use scalper_decide::domain::broker::{BrokerEvent, BrokerRead, OrderCall};
+use scalper_decide::domain::broker::{BrokerEvent, OrderCall};
+use scalper_decide::domain::operator::OperatorCommand;
 use scalper_decide::domain::{ClientOrderId, Command, Event, Instant, Stamp};
 use scalper_decide::journal::JournalEntry;
+use scalper_decide::paper::{PaperMismatch, PaperVenue};
 use scalper_decide::pipeline::Halt;
 
-use super::gateway::{EventSink, Gateway, Outgoing};
+use super::gateway::{Gateway, Outgoing};
 use crate::store::error::StoreError;
 use crate::store::link::Readers;
 use crate::store::place::StoreUrl;
@@ -33,16 +35,16 @@ pub struct Recovered {
     pub events: u64,
     /// Commands that were committed and have no answer, in the order they were decided.
     pub unanswered: Vec<Outgoing>,
-    /// Reads of the broker's books that were asked for and never answered.
-    pub unread: Vec<BrokerRead>,
     /// Every order that was placed, with what the gateway must know about it.
     pub placed: Vec<Command>,
     /// What the broker said, as far as it names orders.
     pub said: Vec<BrokerEvent>,
     /// A session of the day is open.
     pub is_open: bool,
-    /// Time of the last index tick.
+    /// Time of the last tick.
     pub last_tick: Option<Instant>,
+    /// When a person last asked for entries again.
+    pub resumed_at: Option<Instant>,
 }
 
 /// Why a journal could not be replayed.
@@ -67,21 +69,18 @@ pub enum RecoverError {
         /// Number now.
         replayed: u64,
     },
+    /// The paper venue does not say again what it said.
+    #[error("event {seq} of the journal: {mismatch}")]
+    Paper {
+        /// Which event.
+        seq: u64,
+        /// What differs.
+        mismatch: PaperMismatch,
+    },
 }
 
-/// The read an event answers.
-const fn read_of(said: &BrokerEvent) -> Option<BrokerRead> {
-    match said {
-        BrokerEvent::Orders { .. } => Some(BrokerRead::Orders),
-        BrokerEvent::Trades { .. } => Some(BrokerRead::Trades),
-        BrokerEvent::Positions { .. } => Some(BrokerRead::Positions),
-        BrokerEvent::LookedUp { id, .. } => Some(BrokerRead::ByTag { id: *id }),
-        BrokerEvent::ReadFailed { read, .. } => Some(*read),
-        _ => None,
-    }
-}
-
-/// Takes the journal of `day` through `core`. Events come from a thread of their own, so that reading and deciding
+/// Takes the journal of `day` through `core`, and through the paper venue where there is one. Events come from a
+/// thread of their own, so that reading and deciding
 /// overlap and memory stays bounded.
 ///
 /// # Errors
@@ -91,6 +90,7 @@ pub async fn replay<C: Core>(
     day: NaiveDate,
     core: &mut C,
     projector: &mut Projector,
+    mut paper: Option<&mut PaperVenue>,
     mut noted: impl FnMut(&[JournalEntry]),
 ) -> Result<Recovered, RecoverError> {
     let (give, take) = mpsc::sync_channel::<Vec<(Stamp, Event)>>(BATCHES);
@@ -100,15 +100,21 @@ pub async fn replay<C: Core>(
     let mut unanswered: BTreeMap<u64, Outgoing> = BTreeMap::new();
     let mut numbers: BTreeMap<(ClientOrderId, OrderCall), u64> = BTreeMap::new();
     let mut number = 0;
-    let mut reads = BTreeSet::new();
     // Waiting here blocks the decision thread, which has nothing else to do before the replay is over.
     while let Ok(batch) = take.recv() {
         for (stamp, event) in batch {
             let seq = stamp.seq.0;
-            core.handle(stamp.at, &event).await.map_err(|halt| RecoverError::Halted { seq, halt })?;
+            if let Event::Tick(tick) = &event {
+                core.handle_tick(stamp.at, tick).await;
+            } else {
+                core.handle(stamp.at, &event).await.map_err(|halt| RecoverError::Halted { seq, halt })?;
+            }
             let replayed = core.ledger().last_stamp();
             if replayed != stamp {
                 return Err(RecoverError::Differs { written: seq, replayed: replayed.seq.0 });
+            }
+            if let Some(venue) = paper.as_deref_mut() {
+                venue.hear_again(stamp, &event).map_err(|mismatch| RecoverError::Paper { seq, mismatch })?;
             }
             found.events += 1;
             found.last = stamp;
@@ -116,10 +122,8 @@ pub async fn replay<C: Core>(
                 Event::Tick(tick) => found.last_tick = Some(tick.received_at),
                 Event::SessionOpened { hours, warm_up: false, .. } => found.is_open = hours.day == day,
                 Event::SessionClosed { day: closed } => found.is_open &= *closed != day,
+                Event::Operator(OperatorCommand::Resume) => found.resumed_at = Some(stamp.at),
                 Event::Broker(said) => {
-                    if let Some(read) = read_of(said) {
-                        reads.remove(&read);
-                    }
                     if let BrokerEvent::Answered { id, call, .. } = said
                         && let Some(number) = numbers.remove(&(*id, *call))
                     {
@@ -133,6 +137,10 @@ pub async fn replay<C: Core>(
             }
             let commands: Vec<Command> = core.take_commands().map(|(_, command)| command).collect();
             for command in commands {
+                if let Some(venue) = paper.as_deref_mut() {
+                    venue.submit(stamp.at, command);
+                    continue;
+                }
                 number += 1;
                 numbers.insert((command.order_id(), OrderCall::of(&command)), number);
                 unanswered.insert(number, Outgoing::to(core.universe(), command));
@@ -140,11 +148,15 @@ pub async fn replay<C: Core>(
                     found.placed.push(command);
                 }
             }
-            reads.extend(core.take_reads());
+            // Whoever waited for them is gone; what goes on asks anew.
+            core.take_reads().for_each(drop);
             if core.has_journal() || !matches!(event, Event::Tick(_) | Event::Timer) {
                 let entries: Vec<JournalEntry> = core.take_journal().collect();
                 projector.note(stamp, &event, &entries);
                 noted(&entries);
+            }
+            if projector.wants_look(stamp) {
+                projector.look(stamp, &core.books().await);
             }
         }
     }
@@ -152,7 +164,6 @@ pub async fn replay<C: Core>(
     // The rows are in the database already: they were written with their segments.
     projector.take();
     found.unanswered = unanswered.into_values().collect();
-    found.unread = reads.into_iter().collect();
     Ok(found)
 }
 
@@ -164,7 +175,8 @@ fn read(url: &StoreUrl, day: NaiveDate, give: &mpsc::SyncSender<Vec<(Stamp, Even
         let replayed = replay::day(&readers, day, |step| {
             if let Step::Event(stamp, event) = step {
                 batch.push((stamp, event.clone()));
-                if batch.len() == BATCH && give.send(std::mem::take(&mut batch)).is_err() {
+                if batch.len() == BATCH && give.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err()
+                {
                     return ControlFlow::Break(());
                 }
             }
@@ -178,13 +190,10 @@ fn read(url: &StoreUrl, day: NaiveDate, give: &mpsc::SyncSender<Vec<(Stamp, Even
 }
 
 impl Recovered {
-    /// Hands what was committed without an answer to the gateway: sent now if it provably never was, otherwise in doubt.
-    /// Reads that died with the last process are reported as failed, so that they are asked again at once.
-    pub fn resume(&self, gateway: &Gateway, sink: &EventSink) {
+    /// Hands what was committed without an answer to the gateway, with everything it must know for that.
+    pub fn resume(&self, gateway: &Gateway) {
+        self.placed.iter().for_each(|command| gateway.know(command));
         self.said.iter().for_each(|said| gateway.observe(said));
-        for read in &self.unread {
-            sink(BrokerEvent::ReadFailed { read: *read, what: "the process ended first".to_owned() });
-        }
         self.unanswered.iter().for_each(|outgoing| gateway.resume(*outgoing));
     }
 }

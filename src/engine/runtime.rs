@@ -12,12 +12,12 @@ use scalper_decide::pipeline::Halt;
 use sd_notify::NotifyState;
 use tokio::sync::{mpsc, watch};
 
-use super::gateway::{Gateway, Outgoing};
-use super::handle::{Ask, Outcome};
+use super::arming::{Arming, Examined};
+use super::bell::Bell;
+use super::execution::Execution;
+use super::handle::{Ask, NewSettings, Outcome};
 use super::notes::Notes;
 use super::publish::Publisher;
-use super::reader::Reader;
-use super::release::Release;
 use super::schedule::{Due, Schedule};
 use super::sockets::SharedEvidence;
 use super::status::Status;
@@ -31,8 +31,10 @@ use crate::store::writer::Health;
 
 /// Inputs taken in before sockets and senders of the same thread get their turn.
 const BURST: usize = 256;
-/// Wall time between two looks at the books, for the status and the projections.
+/// Wall time between two looks at the books, for the status.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// The same before exits are ready.
+const LOOK_STARTING: Duration = Duration::from_millis(50);
 /// Timers at one instant after which the clock is stuck: real days have a handful.
 const TIMERS_AT_ONCE: u32 = 10_000;
 
@@ -64,12 +66,8 @@ pub struct Runtime<C> {
     pub journal: JournalWriter,
     /// Its projections.
     pub projector: Projector,
-    /// Holds commands back until they are durable.
-    pub release: Release,
-    /// Sends them, and learns the broker's numbers from what passes by.
-    pub gateway: Gateway,
-    /// Reads the broker's books.
-    pub reader: Reader,
+    /// Executes what the core decides.
+    pub execution: Execution,
     /// When sessions open and close.
     pub schedule: Schedule,
     /// Requests of people.
@@ -80,8 +78,14 @@ pub struct Runtime<C> {
     pub notes: Notes,
     /// What the sockets say of themselves.
     pub evidence: SharedEvidence,
+    /// Alarms from beside the core.
+    pub bell: Bell,
+    /// Looks at everything before real money may be risked.
+    pub arming: Arming,
     /// Told the wanted instruments whenever they may have changed.
     pub on_look: OnLook,
+    /// The status as of the last look.
+    pub last: Option<Arc<Status>>,
     /// Shows that the loop goes on; a guardian's own loop shows nobody.
     pub heart: Option<Heart>,
     /// The guardian, when entries need one.
@@ -91,6 +95,7 @@ pub struct Runtime<C> {
 enum Woken {
     Ask(Option<Ask>),
     Input(Option<Input>),
+    Examined(Examined),
     Due,
     Look,
 }
@@ -98,8 +103,9 @@ enum Woken {
 impl<C: Core> Runtime<C> {
     /// Runs until something ends it. Whatever was committed is durable or on its way when it returns.
     pub async fn run(mut self, status: watch::Sender<Arc<Status>>) -> (Stopped, Self) {
-        let mut look = tokio::time::interval(LOOK_EVERY);
-        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // Whoever waits for readiness need not wait for the pace of a day.
+        let mut look = paced(LOOK_STARTING);
+        let mut is_starting = true;
         let stopped = loop {
             if let Err(stopped) = self.drain().await {
                 break stopped;
@@ -116,6 +122,11 @@ impl<C: Core> Runtime<C> {
                         break stopped;
                     }
                 }
+                Woken::Examined(examined) => {
+                    if let Err(stopped) = self.arm(examined).await {
+                        break stopped;
+                    }
+                }
                 Woken::Due => {
                     if let Err(stopped) = self.due().await {
                         break stopped;
@@ -124,6 +135,10 @@ impl<C: Core> Runtime<C> {
                 Woken::Look => {
                     if let Err(stopped) = self.look(&status).await {
                         break stopped;
+                    }
+                    if is_starting && status.borrow().ready.exits {
+                        is_starting = false;
+                        look = paced(LOOK_EVERY);
                     }
                 }
             }
@@ -147,6 +162,7 @@ impl<C: Core> Runtime<C> {
         tokio::select! {
             biased;
             ask = self.asks.recv() => Woken::Ask(ask),
+            examined = self.arming.examined() => Woken::Examined(examined),
             // Before the inputs: a market that never pauses must not keep the journal from being flushed.
             _ = look.tick() => Woken::Look,
             input = self.lanes.next() => Woken::Input(input),
@@ -156,7 +172,7 @@ impl<C: Core> Runtime<C> {
 
     /// The earliest instant at which something other than an input is due.
     fn next_due(&self) -> Option<Instant> {
-        [self.core.wake_at(), self.schedule.next_at()].into_iter().flatten().min()
+        [self.execution.due(), self.core.wake_at(), self.schedule.next_at()].into_iter().flatten().min()
     }
 
     /// One input, after whatever was due before it.
@@ -166,14 +182,14 @@ impl<C: Core> Runtime<C> {
         match input {
             Input::Tick(tick) => {
                 self.core.handle_tick(at, &tick).await;
-                self.settle_level(&tick);
+                self.settle_level(&tick).await;
                 let stamp = self.core.ledger().last_stamp();
                 self.journal.append_tick(stamp, &tick).map_err(Stopped::Journal)?;
-                self.after(&Event::Tick(tick))
+                self.after(&Event::Tick(tick)).await
             }
             Input::Event { event, .. } => {
                 if let Event::Broker(said) = &*event {
-                    self.gateway.observe(said);
+                    self.execution.observe(said);
                     self.publisher.heard(at, said);
                 }
                 self.event(at, &event).await
@@ -181,11 +197,11 @@ impl<C: Core> Runtime<C> {
         }
     }
 
-    /// Index ticks near the close make the settlement value.
-    fn settle_level(&mut self, tick: &scalper_decide::domain::Tick) {
+    /// Believed index ticks near the close make the settlement value.
+    async fn settle_level(&mut self, tick: &scalper_decide::domain::Tick) {
         let instrument = self.core.universe().get(tick.instrument);
         if let InstrumentKind::Index { underlying } = instrument.kind
-            && tick.flags.is_decidable()
+            && self.core.holds(tick).await
         {
             self.schedule.level(underlying, tick.exchange_at, tick.ltp_paise);
         }
@@ -208,6 +224,12 @@ impl<C: Core> Runtime<C> {
     }
 
     async fn fire(&mut self, at: Instant) -> Result<(), Stopped> {
+        if self.execution.due().is_some_and(|due| due <= at) {
+            return match self.execution.report(at) {
+                Some((due, report)) => self.event(due, &Event::Order(report)).await,
+                None => Ok(()),
+            };
+        }
         if self.schedule.next_at().is_some_and(|due| due <= at) {
             for Due { at, event } in self.schedule.take(at) {
                 self.event(at, &event).await?;
@@ -226,35 +248,40 @@ impl<C: Core> Runtime<C> {
         let stamp = self.core.ledger().last_stamp();
         self.journal.append(stamp, event).map_err(Stopped::Journal)?;
         outcome.map_err(Stopped::Halted)?;
-        self.after(event)
+        self.after(event).await
     }
 
-    fn after(&mut self, event: &Event) -> Result<(), Stopped> {
+    #[inline]
+    async fn after(&mut self, event: &Event) -> Result<(), Stopped> {
+        let stamp = self.core.ledger().last_stamp();
+        self.execution.hear(stamp, event);
+        let wants_look = self.projector.wants_look(stamp);
         // The projections must see what opens a day and lists its contracts, even when nobody answers to it.
         let is_quiet = !self.core.has_journal() && !self.core.has_commands() && !self.core.has_reads();
-        if is_quiet && matches!(event, Event::Tick(_) | Event::Timer) {
+        if is_quiet && !wants_look && matches!(event, Event::Tick(_) | Event::Timer) {
             return Ok(());
         }
-        let stamp = self.core.ledger().last_stamp();
         let entries: Vec<JournalEntry> = self.core.take_journal().collect();
         self.projector.note(stamp, event, &entries);
         self.notes.take(&entries);
         self.publisher.noted(&entries);
+        if wants_look {
+            let books = self.core.books().await;
+            self.projector.look(stamp, &books);
+        }
         let commands: Vec<Command> = self.core.take_commands().map(|(_, command)| command).collect();
         if !commands.is_empty() {
-            let universe = self.core.universe();
-            let batch = commands.into_iter().map(|command| Outgoing::to(universe, command)).collect();
             self.journal.project(self.projector.take());
             let receipt = self.journal.commit().map_err(Stopped::Journal)?;
-            self.release.push(&receipt, batch);
+            self.execution.carry_out(stamp, &receipt, commands, self.core.universe());
         }
         for read in self.core.take_reads() {
-            self.reader.start(read);
+            self.execution.read(read);
         }
         Ok(())
     }
 
-    /// Projections of slow things, a flush of the journal when one is due, and a fresh status.
+    /// A flush of the journal when one is due, and a fresh status.
     async fn look(&mut self, status: &watch::Sender<Arc<Status>>) -> Result<(), Stopped> {
         let now = self.clock.now();
         if let Health::Fenced(e) = self.journal.durability().health {
@@ -262,12 +289,14 @@ impl<C: Core> Runtime<C> {
             return Err(Stopped::Journal(JournalHalt::Writer(e)));
         }
         let books = self.core.books().await;
-        self.projector.look(self.core.ledger().last_stamp(), &books);
         if self.journal.is_due(now) {
             self.journal.project(self.projector.take());
             self.journal.commit().map_err(Stopped::Journal)?;
         }
         (self.on_look)(&books, self.core.universe());
+        for (key, text) in self.bell.heard() {
+            self.publisher.alarm(now, key, text);
+        }
         let counts = self.lanes.counts();
         let fresh = self.publisher.make(
             now,
@@ -280,7 +309,9 @@ impl<C: Core> Runtime<C> {
             counts,
             self.core.digest(),
         );
-        status.send_replace(Arc::new(fresh));
+        let fresh = Arc::new(fresh);
+        self.last = Some(Arc::clone(&fresh));
+        status.send_replace(fresh);
         if let Some(heart) = &mut self.heart {
             heart.beat(now, &books);
             // The same progress for a service manager; without one nothing happens.
@@ -307,9 +338,29 @@ impl<C: Core> Runtime<C> {
         Ok(())
     }
 
+    /// Arms after the checks, when none of them failed and the caps are still those that were typed.
+    async fn arm(&mut self, examined: Examined) -> Result<(), Stopped> {
+        let outcome = match self.arming.refusal(&examined, self.last.as_deref()) {
+            Some(refused) => refused,
+            None => {
+                let at = self.clock.now();
+                self.catch_up(at).await?;
+                let Examined { phrase, actor, .. } = &examined;
+                tracing::warn!(target: "control", actor, phrase, "ARMED for real money until the session ends");
+                self.event(at, &Event::Operator(OperatorCommand::Arm { phrase: phrase.clone() })).await?;
+                self.publisher.operated()
+            }
+        };
+        let _ = examined.answer.send(outcome);
+        Ok(())
+    }
+
     /// Answers a request; `false` when the engine is to stop.
     async fn answer(&mut self, ask: Ask) -> Result<bool, Stopped> {
         match ask {
+            Ask::Operate { command: OperatorCommand::Arm { .. }, answer, .. } => {
+                let _ = answer.send(Outcome::refused("USE_ARM", "an engine is armed by `scalper arm` alone"));
+            }
             Ask::Operate { command, actor, answer } => {
                 let at = self.clock.now();
                 self.catch_up(at).await?;
@@ -321,10 +372,19 @@ impl<C: Core> Runtime<C> {
             Ask::Explain { what, answer } => {
                 let _ = answer.send(self.notes.explain(&what));
             }
-            Ask::Arm { answer, .. } => {
-                let text = "only an engine in live mode is armed; this one trades no real money";
-                let _ = answer.send(Outcome::refused("NOT_LIVE", text));
+            Ask::Configure { settings, actor, answer } => {
+                let at = self.clock.now();
+                self.catch_up(at).await?;
+                tracing::info!(target: "control", actor, hash = settings.hash, "settings read again");
+                let NewSettings { params, hash } = *settings;
+                self.event(at, &Event::Configured { params: Box::new(params), reconciler: None }).await?;
+                let _ = answer.send(self.publisher.configured(hash));
             }
+            Ask::Arm { phrase, actor, answer } => {
+                let status = self.last.clone();
+                self.arming.ask(status, phrase, actor, answer);
+            }
+            Ask::Examine { answer } => self.arming.show(self.last.clone(), answer),
             Ask::Stop { actor, answer } => {
                 tracing::info!(target: "control", actor, "asked to stop");
                 let _ = answer.send(Outcome::Done { text: "stopping".to_owned() });
@@ -335,9 +395,19 @@ impl<C: Core> Runtime<C> {
     }
 }
 
+fn paced(every: Duration) -> tokio::time::Interval {
+    let mut interval = tokio::time::interval(every);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    interval
+}
+
 async fn sleep_until(clock: &SessionClock, due: Option<Instant>) {
     match due {
         Some(at) => clock.sleep_until(at + Age::from_nanos(1)).await,
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+#[path = "runtime_tests.rs"]
+mod tests;

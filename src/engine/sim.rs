@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::SessionClock;
 use crate::config::tables::Tables;
+use crate::simulator::faults::FaultSchedule;
 use crate::simulator::market::{GeneratedMarket, GeneratedSpec, Market, MarketError, RecordedMarket};
 use crate::simulator::server::{Addresses, Pace, SimServer, SimServerConfig, SimServerError};
 
@@ -160,7 +161,7 @@ fn market(which: &SimMarket, tables: &Tables) -> Result<Box<dyn Market>, MarketE
 
 impl SimWorld {
     /// Starts it and waits until it listens. Session time begins at `start_at` (never before the market does) and runs
-    /// `speed` times as fast as the wall.
+    /// `speed` times as fast as the wall. `faults` say what goes wrong there.
     ///
     /// # Errors
     /// [`SimWorldError`].
@@ -169,13 +170,14 @@ impl SimWorld {
         tables: Tables,
         start_at: Option<Instant>,
         speed: f64,
+        faults: Option<FaultSchedule>,
     ) -> Result<SimWorld, SimWorldError> {
         let (up, came_up) = mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::Builder::new().name("simulator".to_owned()).spawn(move || {
             let system = actix_rt::System::new();
             system.block_on(async move {
-                match bring_up(&which, tables, start_at, speed).await {
+                match bring_up(&which, tables, start_at, speed, faults).await {
                     Ok((world, server)) => {
                         let _ = up.send(Ok(world));
                         let broken = server.broken();
@@ -201,9 +203,11 @@ async fn bring_up(
     tables: Tables,
     start_at: Option<Instant>,
     speed: f64,
+    faults: Option<FaultSchedule>,
 ) -> Result<(SimAccess, SimServer), SimWorldError> {
     let market = market(which, &tables)?;
     let config = SimServerConfig { pace: Pace::Scaled(speed), start_at, ..SimServerConfig::default() };
+    let config = faults.iter().fold(config, SimServerConfig::with_faults);
     let server = SimServer::start(market, tables.charges.clone(), config).await?;
     let Addresses { rest, feed, order_updates, .. } = server.addresses.clone();
     let (client_id, token) = (server.client_id.clone(), server.token.clone());

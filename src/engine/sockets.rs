@@ -47,8 +47,6 @@ pub struct Sockets {
 pub struct SocketPlan {
     /// The market feed.
     pub feed: FeedConfig,
-    /// The order updates.
-    pub updates: SocketConfig,
     /// Who connects.
     pub credentials: CredentialsWatch,
 }
@@ -67,7 +65,7 @@ fn known(universe: &Universe) -> HashMap<(Segment, u32), Known> {
 }
 
 /// Whether a tick received at `at` belongs to the session.
-fn flags(hours: &SessionHours, at: Instant) -> TickFlags {
+pub(super) fn flags(hours: &SessionHours, at: Instant) -> TickFlags {
     let inside = at.ist_date() == hours.day && hours.is_open(at.ist_time());
     if inside { TickFlags::NONE } else { TickFlags::OUT_OF_SESSION }
 }
@@ -91,9 +89,10 @@ fn link(report: &LinkReport) -> Link {
     }
 }
 
-/// Starts the sockets on this thread.
+/// Starts the sockets on this thread. `updates` is where order updates are pushed, if anywhere.
 pub fn start(
     plan: SocketPlan,
+    updates: Option<SocketConfig>,
     clock: &SessionClock,
     universe: &Universe,
     hours: &SessionHours,
@@ -102,7 +101,7 @@ pub fn start(
 ) -> Sockets {
     let (wanted, wanted_now) = watch::channel(Arc::new(Wanted::new()));
     let (data_expected, expected_now) = watch::channel(false);
-    let (updates, stop) = watch::channel(());
+    let (updates_end, stop) = watch::channel(());
     let feed = MarketFeed::new(plan.feed, clock.clone(), plan.credentials.clone(), expected_now, wanted_now);
     let listed = Rc::new(known(universe));
     let (ticks, seen, hours) = (inbox.clone(), Rc::clone(evidence), hours.clone());
@@ -152,7 +151,12 @@ pub fn start(
         };
         feed.run(sink).await;
     });
-    let push = OrderUpdates::new(plan.updates, clock.clone(), plan.credentials, stop);
+    let sockets = Sockets { wanted, data_expected, _updates: updates_end };
+    let Some(updates) = updates else {
+        evidence.borrow_mut().push.state = "not there".to_owned();
+        return sockets;
+    };
+    let push = OrderUpdates::new(updates, clock.clone(), plan.credentials, stop);
     let (said, seen) = (inbox.clone(), Rc::clone(evidence));
     actix_rt::spawn(async move {
         let sink = |event: OrderUpdateEvent<'_>| match event {
@@ -177,5 +181,5 @@ pub fn start(
         };
         push.run(sink).await;
     });
-    Sockets { wanted, data_expected, _updates: updates }
+    sockets
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 use scalper_decide::decision_core::Core as _;
-use scalper_decide::direct::CoreTables;
+use scalper_decide::direct::{CoreTables, Direct};
 use scalper_decide::domain::broker::{BrokerEvent, BrokerRead};
 use scalper_decide::domain::operator::OperatorCommand;
 use scalper_decide::domain::{
@@ -18,13 +18,17 @@ use scalper_decide::domain::{
     Universe,
 };
 use scalper_decide::journal::JournalEntry;
+use scalper_decide::paper::PaperVenue;
 use scalper_decide::pipeline::Halt;
-use scalper_decide::reconciler::ReconcilerParams;
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-use super::gateway::{EventSink, Gateway, Outgoing};
+use super::arming::Arming;
+use super::bell::Bell;
+use super::execution::{BrokerSide, Execution, Venue};
+use super::gateway::{EventSink, Gateway};
 use super::handle::{Ask, EngineHandle};
+use super::held_quotes::HeldQuotes;
 use super::inbox::Inbox;
 use super::notes::Notes;
 use super::publish::{Evidence, Publisher};
@@ -42,31 +46,36 @@ use crate::actors::feed_hub::FeedHub;
 use crate::actors::lanes::{LaneLimits, Lanes};
 use crate::actors::supervisor::Watched;
 use crate::broker::dhan::rest::budget_log::BudgetLog;
-use crate::broker::{BrokerBooks, Fault, MarketData, OrderPort};
+use crate::broker::{Fault, MarketData};
 use crate::clock::SessionClock;
 use crate::config::Effective;
 use crate::guardian::beat::{Ended, Heart};
 use crate::guardian::post::GuardWatch;
 use crate::journal::run::{self, NewRun, RunState};
 use crate::journal::writer::{JournalHalt, JournalWriter};
+use crate::ops::doctor::Patient;
 use crate::store::error::StoreError;
 use crate::store::lease::{Lease, LeaseRequest, Moment};
 use crate::store::place::StoreUrl;
 use crate::store::projection::Projector;
-use crate::store::{Owner, Store, StoreOptions};
+use crate::store::{Owner, Store, StoreOptions, journal_rows};
 
 /// Before the open, when a day's session begins for the engine.
 const BEFORE_OPEN: Age = Age::from_mins(15);
+/// How long a start after a crash waits for the bars it missed, on the wall.
+const PATIENCE_FOR_BARS: Duration = Duration::from_secs(1);
 /// How long the lease lasts without renewal.
 const LEASE: Duration = Duration::from_secs(10);
 
 /// How long fencing off a living engine may take before it has to be ended.
 const FENCE_PATIENCE: Duration = Duration::from_secs(3);
+/// So many crashes inside the window, and a start makes no entries before a person wants them again (P4, G8).
+const CRASHES: u64 = 3;
+/// How far back crashes count, session time.
+const CRASH_WINDOW: Age = Age::from_mins(10);
 
 /// What a run is made of.
 pub struct Plan {
-    /// How it is connected.
-    pub mode: Mode,
     /// The account; empty in sim.
     pub account: String,
     /// The data folder.
@@ -79,16 +88,16 @@ pub struct Plan {
     pub clock: SessionClock,
     /// Contracts of the configured indices today.
     pub instruments: Vec<Instrument>,
-    /// Where orders go.
-    pub orders: Arc<dyn OrderPort>,
-    /// The broker's books.
-    pub books: Arc<dyn BrokerBooks>,
+    /// Where orders go, and with it the mode.
+    pub venue: Venue,
     /// Prices by request.
     pub market: Arc<dyn MarketData>,
     /// The sockets.
     pub sockets: SocketPlan,
-    /// How long the reconciler waits for what.
-    pub reconciler: ReconcilerParams,
+    /// Alarms from beside the core.
+    pub bell: Bell,
+    /// What arming looks at.
+    pub doctor: Patient,
     /// What the run is for.
     pub role: Role,
     /// The rate budget behind the ports, for the status.
@@ -184,7 +193,9 @@ pub async fn start(
     };
     let heart = (!is_guardian).then(|| Heart::new(&plan.dir));
     let wants_guardian = guard.is_some();
-    let Plan { mode, config, clock, .. } = &plan;
+    let Plan { config, clock, .. } = &plan;
+    let mode = plan.venue.mode();
+    let mut steps = Steps::begin();
     let now = clock.now();
     let day = now.ist_date();
     let hours = config.tables.calendar.hours(day).map_err(|e| StartError::Calendar(e.to_string()))?;
@@ -207,19 +218,27 @@ pub async fn start(
         (store, lease)
     };
 
+    steps.done("store and lease");
     let tables = CoreTables {
         calendar: Arc::new(config.tables.calendar.clone()),
         charges: Arc::new(config.tables.charges.clone()),
     };
-    let (mut core, watched) = FeedHub::start(config.params.clone(), tables, &BTreeMap::new());
+    let mut core = Direct::new(config.params.clone(), tables, &BTreeMap::new());
     let mut projector = Projector::new();
     let mut notes = Notes::default();
-    let recovered = recover::replay(store.url(), day, &mut core, &mut projector, |entries| notes.take(entries)).await?;
+    let mut paper = match &plan.venue {
+        Venue::Paper(model) => Some(Box::new(PaperVenue::new(*model))),
+        Venue::Broker(_) => None,
+    };
+    let noted = |entries: &[JournalEntry]| notes.take(entries);
+    let recovered = recover::replay(store.url(), day, &mut core, &mut projector, paper.as_deref_mut(), noted).await?;
     if is_guardian && !recovered.is_open {
         store.close().await;
         return Err(StartError::NothingBegun { day });
     }
 
+    let (core, watched) = FeedHub::going_on(core);
+    steps.done("replay");
     let manifest = NewRun {
         id: Uuid::now_v7(),
         mode: run_mode,
@@ -240,45 +259,90 @@ pub async fn start(
         let inbox = inbox.clone();
         Rc::new(move |said| inbox.broker(said))
     };
-    let sent = SentLog::open(store.dir(), &day.to_string()).map_err(StartError::SentLog)?;
-    let fence = {
-        let lease = lease.clone();
-        Box::new(move || lease.is_mine(Moment::now()))
+    let (mut execution, updates) = match (&plan.venue, paper) {
+        (Venue::Broker(broker), _) => {
+            let sent = SentLog::open(store.dir(), &day.to_string()).map_err(StartError::SentLog)?;
+            let fence = {
+                let lease = lease.clone();
+                Box::new(move || lease.is_mine(Moment::now()))
+            };
+            let gateway = Gateway::new(broker.orders.clone(), sent, fence, Rc::clone(&sink));
+            let mut release = Release::start(&gateway, &sink);
+            recovered.placed.iter().for_each(|command| release.note(command));
+            let reader = Reader::new(broker.books.clone(), inbox.clone(), clock.clone());
+            (Execution::Broker(BrokerSide { release, gateway, reader }), Some(broker.updates.clone()))
+        }
+        (Venue::Paper(model), venue) => {
+            (Execution::Paper(venue.unwrap_or_else(|| Box::new(PaperVenue::new(*model)))), None)
+        }
     };
-    let gateway = Gateway::new(plan.orders.clone(), sent, fence, Rc::clone(&sink));
-    let mut release = Release::start(&gateway, &sink);
-    recovered.placed.iter().for_each(|command| release.note(command));
 
-    let mut opening = Opening { core, projector, journal, notes, reads: BTreeSet::new(), commands: Vec::new() };
+    let mut opening = Opening {
+        core,
+        projector,
+        journal,
+        notes,
+        execution: &mut execution,
+        reads: BTreeSet::new(),
+        commands: vec![],
+    };
     let indices = config.params.indices.clone();
     let bars = if is_guardian {
-        opening.flatten(clock.now()).await?
+        opening.flatten(&plan, &recovered).await?
     } else {
         opening.bring_up(&plan, &hours, &recovered, wants_guardian).await?
     };
-    let Opening { core, mut projector, mut journal, notes, commands, .. } = opening;
+    steps.done("bars and timers missed");
+    let since = recovered.resumed_at.map_or(now - CRASH_WINDOW, |resumed| resumed.max(now - CRASH_WINDOW));
+    let crashes = journal_rows::crashes_since(store.readers(), day, since).await?;
+    if crashes >= CRASHES {
+        opening.event(clock.now(), Event::Operator(OperatorCommand::ReduceOnly)).await?;
+    }
+    let Opening { core, mut projector, mut journal, notes, reads, commands, .. } = opening;
 
     let evidence: SharedEvidence = Rc::new(RefCell::new(Evidence::default()));
-    let sockets = sockets::start(plan.sockets.clone(), clock, core.universe(), &hours, &inbox, &evidence);
+    let sockets = sockets::start(plan.sockets.clone(), updates, clock, core.universe(), &hours, &inbox, &evidence);
     follow_session(clock, &hours, sockets.data_expected.clone());
-    recovered.resume(&gateway, &sink);
+    if let Execution::Broker(broker) = &execution {
+        recovered.resume(&broker.gateway);
+    }
     // What the gap called for: exits that fell due, orders whose time ran out.
     journal.project(projector.take());
     let receipt = journal.commit()?;
-    release.push(&receipt, commands);
+    execution.carry_out(core.ledger().last_stamp(), &receipt, commands, core.universe());
 
     let expiring = expiring(core.universe(), day);
     let mut publisher = Publisher::new(
-        *mode,
+        mode,
         crate::backtest::run::CODE_VERSION.to_owned(),
         config.hash.clone(),
         indices.clone(),
         now,
+        hours.clone(),
         Arc::clone(&plan.budget),
     );
-    publisher.session(Some(day));
-    let on_look = subscriptions(sockets, indices, day, Rc::clone(&evidence));
-    let reader = Reader::new(plan.books.clone(), inbox, clock.clone());
+    if mode == Mode::Live {
+        publisher.needs_arming(plan.account.clone(), config.params.capital.max_lots);
+    }
+    let mut subscribe = subscriptions(sockets, indices, day, Rc::clone(&evidence));
+    let mut quotes = HeldQuotes::new(plan.market.clone(), inbox.clone(), clock.clone(), hours.clone());
+    let on_look: OnLook = Box::new(move |books, universe| {
+        subscribe(books, universe);
+        quotes.look(books, universe);
+    });
+    if recovered.events > 0 {
+        // I35
+        let text = format!("the day goes on after {} events", recovered.events);
+        publisher.alarm(clock.now(), "restart", text);
+    }
+    if crashes >= CRASHES {
+        let text =
+            format!("{crashes} crashes in {} minutes: exits only until `scalper resume`", CRASH_WINDOW.secs() / 60);
+        publisher.alarm(clock.now(), "crash_loop", text);
+    }
+    reads.into_iter().for_each(|read| execution.read(read));
+    steps.done("sockets");
+    tracing::info!(target: "engine", steps = steps.text, "started");
     let summary = format!(
         "{} {day}: {} events replayed, {} commands without an answer, {bars} bars of warm-up, {} instruments",
         mode.word(),
@@ -292,15 +356,16 @@ pub async fn start(
         clock: clock.clone(),
         journal,
         projector,
-        release,
-        gateway,
-        reader,
+        execution,
         schedule: Schedule::of_day(hours, expiring),
         asks,
         publisher,
         notes,
         evidence,
+        bell: plan.bell.clone(),
+        arming: Arming::new(plan.doctor.clone()),
         on_look,
+        last: None,
         heart,
         guard,
     };
@@ -331,18 +396,38 @@ async fn fence(options: &StoreOptions) -> Result<(Store, Lease), StartError> {
     Ok((store, lease))
 }
 
+/// How long each step of a start took, for the log.
+struct Steps {
+    since: std::time::Instant,
+    text: String,
+}
+
+impl Steps {
+    fn begin() -> Steps {
+        Steps { since: std::time::Instant::now(), text: String::new() }
+    }
+
+    fn done(&mut self, what: &str) {
+        let comma = if self.text.is_empty() { "" } else { ", " };
+        self.text.push_str(&format!("{comma}{what} {} ms", self.since.elapsed().as_millis()));
+        self.since = std::time::Instant::now();
+    }
+}
+
 /// A core on its way to the first live event.
-struct Opening {
+struct Opening<'a> {
     core: FeedHub,
     projector: Projector,
     journal: JournalWriter,
     notes: Notes,
+    execution: &'a mut Execution,
+    /// Asked for so far; started once somebody can hear the answers.
     reads: BTreeSet<BrokerRead>,
-    /// Decided while the gap was filled; sent once the sockets are there.
-    commands: Vec<Outgoing>,
+    /// Decided while the gap was filled; sent to a broker once the sockets are there.
+    commands: Vec<Command>,
 }
 
-impl Opening {
+impl Opening<'_> {
     /// Settings, warm-up, session, instruments and the bars missed; returns how many bars were read.
     async fn bring_up(
         &mut self,
@@ -354,14 +439,19 @@ impl Opening {
         let now = plan.clock.now();
         let guarded = Event::Operator(OperatorCommand::Guardian { alive: !wants_guardian });
         let configured =
-            Event::Configured { params: Box::new(plan.config.params.clone()), reconciler: Some(plan.reconciler) };
+            Event::Configured { params: Box::new(plan.config.params.clone()), reconciler: plan.venue.reconciler() };
         if recovered.events > 0 {
-            // What is safe to change while a day is under way changes; the rest waits or is refused, and says so.
+            if recovered.is_open {
+                self.disarm(plan, recovered.last.at).await?;
+                self.event(recovered.last.at, guarded).await?;
+                let read = self.fill_gap(plan, hours, recovered).await?;
+                // What is safe to change while a day is under way changes; the rest waits or is refused, and says so.
+                self.event(plan.clock.now(), configured).await?;
+                self.flush();
+                return Ok(read);
+            }
             self.event(now, configured).await?;
             self.event(now, guarded).await?;
-            if recovered.is_open {
-                return self.fill_gap(plan, hours, recovered).await;
-            }
         } else {
             let long_ago = Instant::from_ist(hours.day, midnight()) - Age::from_mins(60 * 24 * 30);
             self.event(long_ago, configured).await?;
@@ -384,6 +474,7 @@ impl Opening {
         // Timers begin with the session: hours of them before it would only be caught up with.
         let start = now.min(hours.open_at() - BEFORE_OPEN);
         self.event(start, opens).await?;
+        self.disarm(plan, start).await?;
         for instrument in &plan.instruments {
             let known = self.core.universe().find(instrument.segment, instrument.security_id);
             let id = known.unwrap_or(InstrumentId(u32::try_from(self.core.universe().len()).expect("few instruments")));
@@ -394,47 +485,58 @@ impl Opening {
         }
         let today = self.history(plan, &indices, std::slice::from_ref(hours), now).await?;
         read += self.bars(&today).await?;
-        self.give_reads_back(plan.clock.now()).await?;
+        self.timers_until(plan.clock.now()).await?;
+        // All of it in one transaction: a start that is killed on its way leaves a day that has not begun.
         self.flush();
         Ok(read)
     }
 
     /// A guardian's first words: no entries, and everything must go.
-    async fn flatten(&mut self, now: Instant) -> Result<usize, StartError> {
+    async fn flatten(&mut self, plan: &Plan, recovered: &Recovered) -> Result<usize, StartError> {
+        self.event(recovered.last.at, Event::Broker(BrokerEvent::Resumed)).await?;
+        let now = plan.clock.now();
         self.event(now, Event::Operator(OperatorCommand::Halt)).await?;
         self.event(now, Event::Operator(OperatorCommand::Flatten { underlying: None })).await?;
-        self.give_reads_back(now).await?;
+        self.timers_until(plan.clock.now()).await?;
         self.flush();
         Ok(0)
     }
 
-    /// Catches up with the clock, then reports every read asked for meanwhile as failed, so that it is asked for again
-    /// once somebody can answer.
-    async fn give_reads_back(&mut self, now: Instant) -> Result<(), StartError> {
-        self.timers_until(now).await?;
-        for read in std::mem::take(&mut self.reads) {
-            let what = "asked for before the start was over".to_owned();
-            self.event(now, Event::Broker(BrokerEvent::ReadFailed { read, what })).await?;
+    /// A live engine begins disarmed, also after a crash in an armed session (S24).
+    async fn disarm(&mut self, plan: &Plan, at: Instant) -> Result<(), StartError> {
+        if plan.venue.mode() == Mode::Live {
+            self.event(at, Event::Operator(OperatorCommand::Disarm)).await?;
         }
         Ok(())
     }
 
-    /// Bars of today that no process saw.
+    /// Goes on with a day that another process began: what was missed is read, and nothing is entered before (I34).
     async fn fill_gap(
         &mut self,
         plan: &Plan,
         hours: &SessionHours,
         recovered: &Recovered,
     ) -> Result<usize, StartError> {
+        self.event(recovered.last.at, Event::Broker(BrokerEvent::Resumed)).await?;
         let is_index = |i: &&Instrument| matches!(i.kind, InstrumentKind::Index { .. });
         let indices: Vec<Instrument> = plan.instruments.iter().filter(is_index).cloned().collect();
-        let now = plan.clock.now();
-        let mut missed = self.history(plan, &indices, std::slice::from_ref(hours), now).await?;
+        // Exits do not wait for bars: without them the indicators have a hole, with them they have none.
+        let history = self.history(plan, &indices, std::slice::from_ref(hours), plan.clock.now());
+        let mut missed = match tokio::time::timeout(PATIENCE_FOR_BARS, history).await {
+            Ok(Ok(missed)) => missed,
+            Ok(Err(e)) => {
+                tracing::warn!(target: "signal_engine", "bars of the time without a process are missing: {e}");
+                Vec::new()
+            }
+            Err(_) => {
+                tracing::warn!(target: "signal_engine", "bars of the time without a process do not come");
+                Vec::new()
+            }
+        };
         let seen = recovered.last_tick.unwrap_or(recovered.last.at);
         missed.retain(|(_, bar)| bar.start > seen);
         let read = self.bars(&missed).await?;
-        self.give_reads_back(plan.clock.now()).await?;
-        self.flush();
+        self.timers_until(plan.clock.now()).await?;
         Ok(read)
     }
 
@@ -498,10 +600,19 @@ impl Opening {
     }
 
     async fn timers_until(&mut self, at: Instant) -> Result<(), StartError> {
-        while let Some(due) = self.core.wake_at().filter(|due| *due < at) {
-            self.event(due, Event::Timer).await?;
+        loop {
+            let timer = self.core.wake_at().filter(|due| *due < at);
+            let venue = self.execution.due().filter(|due| *due < at);
+            match (venue, timer) {
+                (Some(due), timer) if timer.is_none_or(|timer| due <= timer) => {
+                    if let Some((at, report)) = self.execution.report(due) {
+                        self.event(at, Event::Order(report)).await?;
+                    }
+                }
+                (_, Some(due)) => self.event(due, Event::Timer).await?,
+                (_, None) => return Ok(()),
+            }
         }
-        Ok(())
     }
 
     /// One event; what it leads to is kept for when it can be sent.
@@ -510,16 +621,20 @@ impl Opening {
         let stamp = self.core.ledger().last_stamp();
         self.journal.append(stamp, &event)?;
         outcome.map_err(StartError::Halted)?;
-        let commands: Vec<Command> = self.core.take_commands().map(|(_, command)| command).collect();
-        self.commands.extend(commands.into_iter().map(|command| Outgoing::to(self.core.universe(), command)));
+        self.execution.hear(stamp, &event);
+        let commands = self.core.take_commands().map(|(_, command)| command);
+        match &mut *self.execution {
+            Execution::Broker(_) => self.commands.extend(commands),
+            Execution::Paper(venue) => commands.for_each(|command| venue.submit(stamp.at, command)),
+        }
         self.reads.extend(self.core.take_reads());
         if self.core.has_journal() || !matches!(event, Event::Tick(_) | Event::Timer) {
             let entries: Vec<JournalEntry> = self.core.take_journal().collect();
             self.projector.note(stamp, &event, &entries);
             self.notes.take(&entries);
         }
-        if self.journal.is_due(at) {
-            self.flush();
+        if self.projector.wants_look(stamp) {
+            self.projector.look(stamp, &self.core.books().await);
         }
         Ok(())
     }
@@ -561,7 +676,7 @@ fn expiring(universe: &Universe, day: NaiveDate) -> Vec<(Underlying, NaiveDate)>
 }
 
 /// Tells the feed while the session is open.
-fn follow_session(clock: &SessionClock, hours: &SessionHours, expected: watch::Sender<bool>) {
+pub(super) fn follow_session(clock: &SessionClock, hours: &SessionHours, expected: watch::Sender<bool>) {
     let (clock, hours) = (clock.clone(), hours.clone());
     actix_rt::spawn(async move {
         for window in &hours.windows {
@@ -575,7 +690,12 @@ fn follow_session(clock: &SessionClock, hours: &SessionHours, expected: watch::S
 }
 
 /// Keeps the feed's set in step with the money and with what is held; pinned within one look after a fill.
-fn subscriptions(sockets: Sockets, indices: Vec<Underlying>, day: NaiveDate, evidence: SharedEvidence) -> OnLook {
+pub(super) fn subscriptions(
+    sockets: Sockets,
+    indices: Vec<Underlying>,
+    day: NaiveDate,
+    evidence: SharedEvidence,
+) -> OnLook {
     let mut watch = Watch::new();
     Box::new(move |books, universe| {
         // The whole of it: a socket ends when its end of this is dropped.
@@ -642,5 +762,5 @@ impl Started {
 /// A handle for a run that is about to start.
 pub fn handle(plan: &Plan) -> (EngineHandle, watch::Sender<Arc<Status>>, mpsc::Receiver<Ask>) {
     let version = crate::backtest::run::CODE_VERSION;
-    EngineHandle::new(Status::starting(plan.mode, version, &plan.config.hash, plan.clock.now()))
+    EngineHandle::new(Status::starting(plan.venue.mode(), version, &plan.config.hash, plan.clock.now()))
 }

@@ -233,6 +233,15 @@ pub struct Alarm {
     pub text: String,
 }
 
+/// Whether a live engine may enter.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArmingStatus {
+    /// It may, until the session ends.
+    pub armed: bool,
+    /// What has to be typed: account and caps. `None` while a cap is unknown.
+    pub phrase: Option<String>,
+}
+
 /// Everything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -244,6 +253,10 @@ pub struct Status {
     pub config_hash: String,
     /// Trading day, once one is open.
     pub day: Option<NaiveDate>,
+    /// Whether the market is open now.
+    pub session_open: bool,
+    /// Whether real money may be risked; `None` where none is.
+    pub arming: Option<ArmingStatus>,
     /// Session time when this value was made.
     pub at: Instant,
     /// When the engine started, session time.
@@ -252,7 +265,7 @@ pub struct Status {
     pub speed_milli: u64,
     /// Whether it may act.
     pub ready: Ready,
-    /// Blocks a person set: `halted`, `reduce_only`, `paused NIFTY`.
+    /// Blocks a person set: `halted`, `reduce only`, `NIFTY paused`.
     pub blocks: Vec<String>,
     /// The market feed.
     pub feed: Link,
@@ -296,6 +309,8 @@ impl Status {
             version: version.to_owned(),
             config_hash: config_hash.to_owned(),
             day: None,
+            session_open: false,
+            arming: None,
             at: now,
             started_at: now,
             speed_milli: 1_000,
@@ -319,11 +334,10 @@ impl Status {
         }
     }
 
-    /// Whether the process is well enough to be left alone: exits work, the feed speaks (inside `max_age`) and the
-    /// journal has no trouble.
+    /// Whether the process is well enough to be left alone: exits work, the journal has no trouble, and while the
+    /// market is open the feed speaks (inside `max_age`).
     pub fn is_healthy(&self, now: Instant, max_age: Age) -> bool {
-        self.ready.exits
-            && self.journal.trouble.is_none()
-            && self.feed.last_seen.is_some_and(|seen| now.age_of(seen) <= max_age)
+        let speaks = self.feed.last_seen.is_some_and(|seen| now.age_of(seen) <= max_age);
+        self.ready.exits && self.journal.trouble.is_none() && (speaks || !self.session_open)
     }
 }

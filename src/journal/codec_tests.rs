@@ -179,6 +179,7 @@ pub(crate) fn all_kinds() -> Vec<(Stamp, Event)> {
             },
         }),
         Event::Broker(BrokerEvent::PushLink { up: false }),
+        Event::Broker(BrokerEvent::Resumed),
         Event::Operator(OperatorCommand::Close { position: PositionId(9), lots: None, request: 0 }),
     ];
     let stamp =

@@ -17,7 +17,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::codec::Block;
 use crate::failpoint;
 use crate::store::link::Value;
-use crate::store::tables::{RowChange, Table};
+use crate::store::tables::{ORDER_EVENTS, RowChange, Table};
 
 /// Size of the file.
 pub const SIZE: u64 = 8 << 20;
@@ -36,6 +36,15 @@ pub struct Spilled {
     pub block: Block,
     /// Its projections.
     pub rows: Vec<RowChange>,
+}
+
+impl Spilled {
+    /// Whether an order is placed, changed or cancelled after this commit.
+    pub fn carries_commands(&self) -> bool {
+        let direction = ORDER_EVENTS.columns.iter().position(|column| *column == "direction").expect("a column");
+        let is_out = |row: &RowChange| row.table.name == ORDER_EVENTS.name && row.values[direction] == "out".into();
+        self.rows.iter().any(is_out)
+    }
 }
 
 /// Why the file cannot be used.

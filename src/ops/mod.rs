@@ -2,6 +2,7 @@
 
 pub mod api_token;
 pub mod control;
+pub mod doctor;
 pub mod gauges;
 pub mod http;
 pub mod logging;

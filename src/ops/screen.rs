@@ -48,6 +48,11 @@ pub fn status(s: &Status, now: Instant) -> String {
     for reason in &s.ready.waiting_for {
         let _ = writeln!(out, "         waiting for {reason}");
     }
+    match s.arming.as_ref().map(|arming| arming.armed) {
+        Some(true) => out.push_str("Arming   ARMED for real money until the session ends\n"),
+        Some(false) => out.push_str("Arming   disarmed: `scalper arm` allows entries\n"),
+        None => {}
+    }
     if !s.blocks.is_empty() {
         let _ = writeln!(out, "Blocked  {}", s.blocks.join(", "));
     }

@@ -127,6 +127,11 @@ impl Desk {
         Ok(answer)
     }
 
+    /// Looks at what is there, at the time last reached; nothing moves.
+    pub fn look<T>(&self, look: impl FnOnce(&Simulator) -> T) -> T {
+        look(&self.lock().sim)
+    }
+
     /// When something happens next by itself; [`Instant::MAX`] when the market is over or broken.
     pub fn next_at(&self) -> Instant {
         let inner = self.lock();

@@ -7,7 +7,8 @@
 //!
 //! Rooms: [`market`] (where prices come from), [`board`] and [`bars`] (what is known of each instrument), [`oms`] (orders and
 //! books), [`account`] and [`limits`] (who may ask, how often), [`answers`] (quotes, chains, candles), [`desk`] (what the
-//! servers share), [`rest`] and [`sockets`] (the broker's API), [`server`] (all of it running).
+//! servers share), [`rest`] and [`sockets`] (the broker's API), [`faults`] (what goes wrong with it), [`server`] (all of
+//! it running).
 
 pub mod account;
 pub mod agenda;
@@ -15,6 +16,7 @@ pub mod answers;
 pub mod bars;
 pub mod board;
 pub mod desk;
+pub mod faults;
 pub mod limits;
 pub mod market;
 pub mod oms;

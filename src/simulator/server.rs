@@ -21,10 +21,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::account::{Account, TOKEN_LIFE};
 use super::desk::{Desk, MarketBroken};
+use super::faults::FaultSchedule;
 use super::limits::RateLimits;
 use super::market::{Market, MarketError};
 use super::rest::faults::{FaultHook, NoFaults};
 use super::rest::{RestOptions, RestState, ServeError, serve};
+use super::sockets::faults::{MessageFaults, NoMessageFaults};
 use super::sockets::{Acknowledged, Conductor, Hub, SocketsConfig, accept};
 use super::{SimConfig, Simulator};
 use crate::clock::SessionClock;
@@ -59,6 +61,8 @@ pub struct SimServerConfig {
     pub rest: RestOptions,
     /// Faults of REST.
     pub rest_faults: Arc<dyn FaultHook>,
+    /// Faults of the sockets.
+    pub socket_faults: Arc<dyn MessageFaults>,
     /// Port of REST; 0 = any.
     pub rest_port: u16,
     /// Port of the sockets; 0 = any.
@@ -67,6 +71,14 @@ pub struct SimServerConfig {
     pub client_id: String,
     /// With [`Pace::Max`]: what a client in this process has seen; time waits for it.
     pub acknowledged: Option<watch::Receiver<Acknowledged>>,
+}
+
+impl SimServerConfig {
+    /// The same with everything going wrong that a schedule says.
+    #[must_use]
+    pub fn with_faults(self, faults: &FaultSchedule) -> SimServerConfig {
+        SimServerConfig { rest_faults: Arc::new(faults.clone()), socket_faults: Arc::new(faults.clone()), ..self }
+    }
 }
 
 impl Default for SimServerConfig {
@@ -79,6 +91,7 @@ impl Default for SimServerConfig {
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
             rest: RestOptions::default(),
             rest_faults: Arc::new(NoFaults),
+            socket_faults: Arc::new(NoMessageFaults),
             rest_port: 0,
             socket_port: 0,
             client_id: "1000000001".to_owned(),
@@ -199,7 +212,7 @@ impl SimServer {
         let token = account.mint(from, TOKEN_LIFE);
         let desk = Desk::new(sim, account, RateLimits::default(), clock.clone());
         desk.step()?;
-        let hub = Arc::new(Hub::new(desk.clone(), &config.client_id, config.sockets));
+        let hub = Arc::new(Hub::new(desk.clone(), &config.client_id, config.sockets, config.socket_faults));
         let conductor = Conductor::new(Arc::clone(&hub), config.acknowledged);
         let (goal, goals) = watch::channel(from);
         let (reach, reached) = watch::channel(Ok(from));

@@ -69,6 +69,14 @@ pub async fn runs_of(readers: &Readers, day: NaiveDate) -> Result<Vec<Run>, Stor
     rows.iter().map(run_of).collect()
 }
 
+/// Runs of a trading day that ended without a word and were found after `since`.
+pub async fn crashes_since(readers: &Readers, day: NaiveDate, since: Instant) -> Result<u64, StoreError> {
+    let sql = "SELECT COUNT(*) FROM journal_runs WHERE day = $1 AND state = $2 AND ended_at > $3";
+    let args = args![day.to_string(), RunState::CrashedRecovered.name(), since.nanos()];
+    let rows = readers.fetch(sql, &args).await?;
+    rows.first().map_or(Ok(0), |row| row.int(0)).map(i64::unsigned_abs)
+}
+
 pub(crate) async fn last_run(link: &mut Link) -> Result<Option<Run>, StoreError> {
     let row = link.fetch_one(select_runs!("ORDER BY ordinal DESC LIMIT 1"), &[]).await?;
     row.as_ref().map(run_of).transpose()

@@ -5,11 +5,14 @@ use std::ops::ControlFlow;
 
 use chrono::NaiveDate;
 use futures_util::FutureExt as _;
+use scalper_decide::capital_allocator::HoldState;
 use scalper_decide::decision_core::Core as _;
 use scalper_decide::direct::Direct;
-use scalper_decide::domain::{Event, Stamp};
+use scalper_decide::domain::{Event, HoldId, Stamp, Underlying};
 use scalper_decide::journal::JournalEntry;
+use scalper_decide::paper::{self, PaperVenue};
 use scalper_decide::pipeline;
+use scalper_decide::risk_manager::{EntryBlock, GuardedPosition};
 
 use super::error::{Refusal, StoreError};
 use super::link::{Link, Readers, Row, Value, args};
@@ -17,6 +20,7 @@ use super::projection::{CoreView, Projector};
 use super::replay::{self, Replayed, Step};
 use super::tables::{PROJECTED, RowChange};
 use super::{audit, journal_rows};
+use crate::journal::run::Mode;
 
 /// A core that takes the journal in again.
 pub trait ReplayCore: CoreView {
@@ -36,6 +40,50 @@ impl ReplayCore for Direct {
     }
 }
 
+/// A core beside paper mode's venue, which must say again what the journal has of it.
+#[derive(Debug)]
+pub struct PaperCore {
+    core: Direct,
+    venue: PaperVenue,
+}
+
+impl PaperCore {
+    /// A fresh core with a fresh venue.
+    pub fn new(core: Direct) -> PaperCore {
+        PaperCore { core, venue: PaperVenue::new(paper::FILLS) }
+    }
+}
+
+impl CoreView for PaperCore {
+    fn guarded(&self, each: &mut dyn FnMut(&GuardedPosition)) {
+        self.core.guarded(each);
+    }
+    fn latches(&self, each: &mut dyn FnMut(Option<Underlying>, &EntryBlock)) {
+        self.core.latches(each);
+    }
+    fn hold(&self, id: HoldId) -> Option<HoldState> {
+        CoreView::hold(&self.core, id)
+    }
+}
+
+impl ReplayCore for PaperCore {
+    fn take_event(&mut self, stamp: Stamp, event: &Event) -> Result<Vec<JournalEntry>, String> {
+        let outcome = pipeline::run_event(&mut self.core, stamp, event).now_or_never();
+        outcome.expect("direct stages never wait").map_err(|halt| halt.to_string())?;
+        self.venue.hear_again(stamp, event).map_err(|mismatch| mismatch.to_string())?;
+        self.core.take_commands().for_each(|(_, command)| self.venue.submit(stamp.at, command));
+        Ok(self.core.take_journal().collect())
+    }
+}
+
+/// Whether a day was traded on paper.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn is_paper(readers: &Readers, day: NaiveDate) -> Result<bool, StoreError> {
+    Ok(journal_rows::runs_of(readers, day).await?.iter().any(|run| run.manifest.mode == Mode::Paper))
+}
+
 /// Rows of the projected tables, by table and key.
 pub type Tables = BTreeMap<(&'static str, Vec<Value>), Vec<Value>>;
 
@@ -50,22 +98,22 @@ pub async fn rebuild(
 ) -> Result<(Tables, Replayed), StoreError> {
     let mut projector = Projector::new();
     let mut tables = Tables::new();
-    let mut last = Stamp::default();
     let mut halted = None;
     let replayed = replay::day(readers, day, |step| {
         match step {
-            Step::Event(stamp, event) => {
-                last = stamp;
-                match core.take_event(stamp, event) {
-                    Ok(entries) => projector.note(stamp, event, &entries),
-                    Err(why) => {
-                        halted = Some(format!("the core halts at event {}: {why}", stamp.seq));
-                        return ControlFlow::Break(());
+            Step::Event(stamp, event) => match core.take_event(stamp, event) {
+                Ok(entries) => {
+                    projector.note(stamp, event, &entries);
+                    if projector.wants_look(stamp) {
+                        projector.look(stamp, core);
                     }
                 }
-            }
+                Err(why) => {
+                    halted = Some(format!("the core halts at event {}: {why}", stamp.seq));
+                    return ControlFlow::Break(());
+                }
+            },
             Step::Committed(_) => {
-                projector.look(last, core);
                 let of_day = |row: &RowChange| row.values[0] == Value::from(day.to_string());
                 for row in projector.take().into_iter().filter(of_day) {
                     tables.insert((row.table.name, row.key().to_vec()), row.values);

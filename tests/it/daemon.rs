@@ -27,11 +27,18 @@ fn scalper() -> Command {
 }
 
 fn start(speed: &str) -> Daemon {
+    start_with(speed, &[], "")
+}
+
+/// With more arguments, and `settings` as `algo.yml` in the folder it starts in.
+fn start_with(speed: &str, more: &[&str], settings: &str) -> Daemon {
     let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("algo.yml"), settings).unwrap();
     let log = std::fs::File::create(dir.path().join("log")).unwrap();
     let process = scalper()
         .args(["run", "--speed", speed, "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(dir.path().join("data"))
+        .args(more)
         .current_dir(dir.path())
         .stdout(Stdio::null())
         .stderr(log)
@@ -146,4 +153,35 @@ fn the_daemon_trades_by_itself_protects_what_it_buys_obeys_and_leaves_a_journal_
     let (code, nobody) = daemon.ask(&["status"]);
     assert_eq!(code, 1);
     assert!(nobody.contains("scalper run"), "{nobody}");
+}
+
+#[test]
+fn settings_read_again_apply_where_that_is_safe_and_wrong_ones_change_nothing() {
+    // S3-14, I2, I4: hot reload.
+    let mut daemon = start_with("60", &["--config", "algo.yml"], "preset: [production]\n");
+    let file = daemon.dir.path().join("algo.yml");
+    let before = daemon.until("bars", |s| s["indices"]["NIFTY"]["evaluations"].as_u64().is_some_and(|n| n > 0));
+    assert_eq!(daemon.ask(&["reload"]), (0, "no setting differs from the one in force\n".to_owned()));
+
+    std::fs::write(&file, "preset: [production]\nentry_guard:\n  max_trades_per_day: 3\n").unwrap();
+    let (code, tighter) = daemon.ask(&["reload"]);
+    assert_eq!(code, 0, "{tighter}");
+    assert!(tighter.contains("entry_guard.max_trades_per_day: applies now"), "{tighter}");
+    let hash = before["config_hash"].as_str().unwrap().to_owned();
+    daemon.until("the new hash", |s| s["config_hash"] != hash.as_str());
+
+    std::fs::write(&file, "preset: [production]\nentry_guard:\n  max_trades_per_day: many\n").unwrap();
+    let (code, wrong) = daemon.ask(&["reload"]);
+    assert_eq!(code, 1);
+    assert!(wrong.contains("algo.yml:3") && wrong.contains("nothing was changed"), "{wrong}");
+
+    let structure = "preset: [production]\nentry_guard:\n  max_trades_per_day: 3\nsignals:\n  primary_timeframe: 3m\n";
+    std::fs::write(&file, structure).unwrap();
+    let (code, refused) = daemon.ask(&["reload"]);
+    assert_eq!(code, 1);
+    assert!(refused.contains("signal: refused"), "{refused}");
+    assert_eq!(daemon.ask(&["stop"]).0, 0);
+    assert_eq!(daemon.wait_for_end(), 0, "{}", daemon.log());
+    let (code, proof) = verify(&daemon.data());
+    assert_eq!(code, 0, "{proof}");
 }

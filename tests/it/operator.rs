@@ -6,6 +6,7 @@ use std::sync::Arc;
 use scalper::backtest::feed::TickFeed as _;
 use scalper::backtest::memory_feed::MemoryFeed;
 use scalper::config;
+use scalper::engine::held_quotes::silent;
 use scalper_decide::decision_core::Core as _;
 use scalper_decide::direct::{CoreTables, Direct};
 use scalper_decide::domain::alarm::AlarmKey;
@@ -286,13 +287,15 @@ fn a_quiet_contract_is_named_and_a_polled_quote_drives_its_stop() {
     let mut w = World::new(|_| {});
     let position = w.until_held(1);
     let instrument = w.core.orders().position(position).unwrap().instrument;
-    let limit = Age::from_secs(3);
-    assert!(w.core.stale_held(w.now, limit).is_empty());
+    let silent = |w: &World| -> Vec<_> {
+        silent(w.core.risk(), w.core.orders(), w.core.universe(), w.now).into_values().collect()
+    };
+    assert!(silent(&w).is_empty());
     w.ticks.retain(|t| t.instrument != instrument);
     w.next = w.ticks.partition_point(|t| t.received_at <= w.now);
     let judged = w.core.risk().evaluations().find(|(r, _)| *r == ExitReason::StopLoss).unwrap().1;
     w.play(Age::from_secs(12));
-    assert_eq!(w.core.stale_held(w.now, limit), [instrument]);
+    assert_eq!(silent(&w), [instrument]);
     let again = w.core.risk().evaluations().find(|(r, _)| *r == ExitReason::StopLoss).unwrap().1;
     assert!(again >= judged + 2, "judged every five seconds without a tick: {judged}, then {again}");
     let guarded = w.core.risk().guarded().find(|p| p.id == position).unwrap();
@@ -300,7 +303,7 @@ fn a_quiet_contract_is_named_and_a_polled_quote_drives_its_stop() {
     let known = w.core.orders().last_quote(position).unwrap().exchange_at;
     let polled = Tick::last_price(instrument, known, w.now, stop.paise(), TickSource::Snapshot);
     w.handle(w.now, Event::Tick(polled));
-    assert!(w.core.stale_held(w.now, limit).is_empty());
+    assert!(silent(&w).is_empty());
     let exiting = w.core.risk().guarded().find(|p| p.id == position).and_then(|p| p.exiting);
     assert_eq!(exiting, Some(rule), "the polled price is at the stop");
 }

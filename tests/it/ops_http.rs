@@ -36,8 +36,11 @@ async fn health_needs_the_token_healthz_does_not_and_strange_names_are_turned_aw
     let clock = SessionClock::driven(Instant::from_secs(1_000));
     let mut status = Status::starting(Mode::Sim, "v", "hash", clock.now());
     status.ready.exits = true;
+    status.session_open = true;
     status.feed.last_seen = Some(Instant::from_secs(995));
-    let (engine, _status, _asked) = EngineHandle::new(status);
+    let mut after_hours = status.clone();
+    after_hours.session_open = false;
+    let (engine, status_of_engine, _asked) = EngineHandle::new(status);
     let recorder = PrometheusBuilder::new().build_recorder();
     let metrics = recorder.handle();
     let _ = ::metrics::set_global_recorder(recorder);
@@ -71,6 +74,9 @@ async fn health_needs_the_token_healthz_does_not_and_strange_names_are_turned_aw
     // The feed falls silent: the same request says so.
     clock.drive(Instant::from_secs(1_006));
     assert!(raw(address, &get("/healthz", &host, None)).await.starts_with("HTTP/1.1 503"));
+    // After hours nothing is to be heard.
+    status_of_engine.send_replace(std::sync::Arc::new(after_hours));
+    assert!(raw(address, &get("/healthz", &host, None)).await.starts_with("HTTP/1.1 200"));
     handle.stop(true).await;
 }
 

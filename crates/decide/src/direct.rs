@@ -16,7 +16,7 @@ use crate::domain::broker::{BrokerEvent, BrokerRead};
 use crate::domain::operator::{OperatorAnswer, OperatorCommand};
 use crate::domain::order::IllegalTransition;
 use crate::domain::{
-    Age, ChargeBook, ClientOrderId, Command, Event, IndexPrice, Instant, InstrumentId, InstrumentKind, OrderEvent,
+    ChargeBook, ClientOrderId, Command, Event, IndexPrice, Instant, InstrumentId, InstrumentKind, OrderEvent,
     PositionId, Qty, SessionCalendar, Stamp, Tick, Underlying, Universe,
 };
 use crate::entry_guard::{EntryGuard, EntryRefusal, Guarded};
@@ -60,7 +60,43 @@ pub struct Direct {
     terms: Option<SessionTerms>,
 }
 
+/// The state of every stage, for another wiring of them to go on with.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "each is named by its type")]
+pub struct Parts {
+    pub reload: Reload,
+    pub charges: Arc<ChargeBook>,
+    pub ledger: Ledger,
+    pub market: Market,
+    pub signals: Signals,
+    pub allocator: CapitalAllocator,
+    pub guard: EntryGuard,
+    pub risk: RiskManager,
+    pub orders: OrderManager,
+    pub reconciler: Reconciler,
+    pub terms: Option<SessionTerms>,
+}
+
 impl Direct {
+    /// Ends the wiring and gives its state away.
+    pub fn into_parts(self) -> Parts {
+        let Direct {
+            reload,
+            charges,
+            ledger,
+            market,
+            signals,
+            is_index: _,
+            allocator,
+            guard,
+            risk,
+            orders,
+            reconciler,
+            terms,
+        } = self;
+        Parts { reload, charges, ledger, market, signals, allocator, guard, risk, orders, reconciler, terms }
+    }
+
     /// A core that has seen nothing. `iv_history` seeds the IV rank, oldest session first.
     pub fn new(params: StrategyParams, tables: CoreTables, iv_history: &IvSeeds) -> Direct {
         Direct {
@@ -127,11 +163,6 @@ impl Direct {
     /// What the engine is doing, as far as changes of settings are concerned.
     pub fn circumstances(&self) -> Circumstances {
         self.reload.circumstances(self.orders.is_flat())
-    }
-
-    /// Contracts held whose last quote is older than `limit`, or missing: somebody should ask for one (F-42).
-    pub fn stale_held(&self, now: Instant, limit: Age) -> Vec<InstrumentId> {
-        self.market.stale(now, limit, self.risk.held())
     }
 
     fn apply_but_signals(&mut self, settings: &NewSettings) {

@@ -5,7 +5,8 @@
 //! [`chain_analyzer`], [`capital_allocator`], [`entry_guard`], [`risk_manager`], [`order_manager`]. [`reconciler`] turns
 //! a broker's words into order reports and [`rate_budget`] counts our calls to it. [`pipeline`] is the one order of the
 //! stages, [`stages`] what each does beyond its core, [`direct`] the wiring by plain calls and [`decision_core`] any
-//! wiring as its drivers see it; [`venue_sim`] fills orders in backtest and paper; [`journal`] and [`digest`] remember.
+//! wiring as its drivers see it; [`venue_sim`] fills orders in backtest and paper, and [`paper`] holds it beside a daemon;
+//! [`journal`] and [`digest`] remember.
 #![deny(clippy::float_arithmetic)]
 
 pub mod capital_allocator;
@@ -19,6 +20,7 @@ pub mod greeks;
 pub mod indicators;
 pub mod journal;
 pub mod order_manager;
+pub mod paper;
 pub mod params;
 pub mod pipeline;
 pub mod rate_budget;

@@ -1,20 +1,27 @@
 //! `scalper run`: the daemon. What it is connected to is made here, one file per mode; how it lives is [`serve`].
 
+pub mod broker;
+pub mod master;
+mod reload;
 mod serve;
-pub(super) mod sim;
+mod sim;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use chrono::NaiveDate;
 use clap::Args;
 
+pub use broker::BrokerArgs;
+use sim::World;
+
 use super::config::named_or_default;
 use super::exit::{BadUsage, Code};
-use crate::config;
-use crate::engine::start::Role;
+use crate::config::{self, Effective};
+use crate::engine::sim::SimAccess;
+use crate::engine::start::{Plan, Role};
 use crate::guardian::post::GuardWatch;
+use crate::journal::run::Mode;
 use crate::ops::logging;
 use crate::store::place::StoreUrl;
 
@@ -30,6 +37,9 @@ pub struct RunArgs {
     /// Preset on top of those the file names; may be repeated, later ones win.
     #[arg(long, value_name = "NAME")]
     pub preset: Vec<String>,
+    /// How to trade: sim, paper or live [default: engine.mode of the settings]. Live needs both.
+    #[arg(long, value_name = "MODE", value_parser = parse_mode)]
+    pub mode: Option<Mode>,
     /// Data folder: database, journal, operator's socket.
     #[arg(long, value_name = "DIR", default_value = "data", env = "SCALPER_DATA_DIR")]
     pub data_dir: PathBuf,
@@ -49,12 +59,19 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR")]
     pub tape: Option<PathBuf>,
     /// Connect to a simulator that runs by itself: the file has what `scalper sim --json` printed. The data folder
-    /// then outlives the daemon, and a start is a recovery.
+    /// then outlives the daemon, and a start is a recovery. In paper and live it plays the broker; the token is found
+    /// as usual.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["speed", "seed", "day", "tape"])]
     pub simulator: Option<PathBuf>,
+    /// What goes wrong at the simulator in this process: a fault schedule, see docs/FAULTS.md.
+    #[arg(long, value_name = "FILE", conflicts_with = "simulator")]
+    pub faults: Option<PathBuf>,
     /// Where health and metrics are served; loopback only.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
+    /// Where the broker is.
+    #[command(flatten)]
+    pub broker: BrokerArgs,
     /// Who starts the guardian, without which there are no entries.
     #[arg(long, value_name = "WHO", value_enum, default_value_t = GuardianFrom::Run)]
     pub guardian: GuardianFrom,
@@ -72,6 +89,23 @@ pub enum GuardianFrom {
     Elsewhere,
 }
 
+pub(super) fn parse_mode(text: &str) -> Result<Mode, String> {
+    Mode::from_name(text).ok_or_else(|| "sim, paper or live".to_owned())
+}
+
+/// The mode: the command line wins over the settings, and live needs both (S24).
+pub(super) fn mode(args: &RunArgs, config: &Effective) -> anyhow::Result<Mode> {
+    match (args.mode, config.engine.mode) {
+        (Some(Mode::Live), Mode::Live) => Ok(Mode::Live),
+        (Some(Mode::Live), other) => {
+            Err(BadUsage(format!("live orders need `engine: {{mode: live}}` in the settings too, which say {other}"))
+                .into())
+        }
+        (None, Mode::Live) => Err(BadUsage("the settings say live, which needs --mode live as well".to_owned()).into()),
+        (Some(mode), _) | (None, mode) => Ok(mode),
+    }
+}
+
 fn parse_speed(text: &str) -> Result<f64, String> {
     let speed: f64 = text.parse().map_err(|_| "a number from 1 to 1000".to_owned())?;
     if (1.0..=MOST_SPEED).contains(&speed) { Ok(speed) } else { Err("a number from 1 to 1000".to_owned()) }
@@ -85,14 +119,22 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Code> {
     let logs = logging::start();
     let config = config::load_with(named_or_default(args.config.as_deref()), std::env::vars(), &args.preset)?;
     let url = args.url.as_deref().map(StoreUrl::parse).transpose().map_err(|e| BadUsage(e.to_string()))?;
-    std::fs::create_dir_all(&args.data_dir).with_context(|| format!("{}", args.data_dir.display()))?;
-    let world = sim::world(args, &config)?;
+    let mode = mode(args, &config)?;
+    broker::writable(&args.data_dir)?;
+    let simulator = args.simulator.as_deref().map(SimAccess::from_file).transpose()?;
+    let world = match (mode, simulator) {
+        (Mode::Sim, simulator) => Some(sim::world(args, &config, simulator)?),
+        (_, Some(simulator)) => Some(World::Other(simulator)),
+        (_, None) => None,
+    };
     let system = actix_rt::System::new();
     let code = system.block_on(async {
-        // A simulated world inside this process ends with it, and so does everything held there.
-        let is_guarded = args.simulator.is_some() && !args.no_guardian;
+        let access = world.as_ref().map(World::access);
+        // A simulated world inside this process ends with it, and so does everything held there and on paper.
+        let outlives_us = mode == Mode::Live || mode == Mode::Sim && args.simulator.is_some();
+        let is_guarded = outlives_us && config.engine.guardian_required && !args.no_guardian;
         let role = Role::Engine { guard: is_guarded.then(|| GuardWatch::new(&args.data_dir)) };
-        let plan = sim::plan(args, config, &world, url, role).await?;
+        let plan = plan(args, config, mode, access, url, role).await?;
         serve::serve(args, plan).await
     });
     drop(world);
@@ -100,4 +142,20 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Code> {
         eprintln!("{} log lines were dropped", logs.dropped());
     }
     code
+}
+
+/// What to run: one connection per mode.
+pub(super) async fn plan(
+    args: &RunArgs,
+    config: Effective,
+    mode: Mode,
+    access: Option<&SimAccess>,
+    store: Option<StoreUrl>,
+    role: Role,
+) -> anyhow::Result<Plan> {
+    match mode {
+        Mode::Sim => sim::plan(args, config, access.expect("sim has a simulator"), store, role).await,
+        Mode::Paper => broker::paper(args, config, access, store, role).await,
+        Mode::Live => broker::live(args, config, access, store, role).await,
+    }
 }

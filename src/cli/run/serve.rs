@@ -6,11 +6,13 @@ use anyhow::Context as _;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use sd_notify::NotifyState;
 use secrecy::ExposeSecret as _;
+use tokio::signal::unix::{SignalKind, signal};
 
-use super::{GuardianFrom, RunArgs};
+use super::{GuardianFrom, RunArgs, reload};
 use crate::actors::last_words::{Ending, LastWords};
 use crate::actors::supervisor::{self, Finding, Supervisor};
 use crate::cli::exit::Code;
+use crate::engine::handle::Outcome;
 use crate::engine::runtime::Stopped;
 use crate::engine::start::{self, Plan, Role, StartError};
 use crate::guardian::post;
@@ -25,7 +27,19 @@ use crate::store::error::{Refusal, StoreError};
 pub(super) async fn serve(args: &RunArgs, plan: Plan) -> anyhow::Result<Code> {
     let clock = plan.clock.clone();
     let (handle, status, asks) = start::handle(&plan);
+    let handle = handle.reading(reload::reader(args, &plan));
     let control = ControlServer::bind(&args.data_dir.join(SOCKET)).await?;
+    let (token, shown) = ApiToken::open(&args.data_dir)?;
+    if let Some(shown) = shown {
+        eprintln!("read token for /health and /metrics, shown once: {}", shown.expose_secret());
+    }
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let metrics = recorder.handle();
+    // A second recorder in one process (tests) keeps the first.
+    let _ = ::metrics::set_global_recorder(recorder);
+    let state = HttpState { engine: handle.clone(), clock, token, metrics, hosts: [].into() };
+    // Both before the start, which opens sockets and may send: what cannot be had is said while nothing has happened.
+    let (listening, http) = http::serve(args.listen, state)?;
     let is_guarded = matches!(plan.role, Role::Engine { guard: Some(_) });
     let mut started = match start::start(plan, status, asks).await {
         Ok(started) => started,
@@ -38,23 +52,24 @@ pub(super) async fn serve(args: &RunArgs, plan: Plan) -> anyhow::Result<Code> {
     // Without a service manager nothing happens.
     let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&started.summary)]);
     tokio::spawn(control.serve(handle.clone()));
-    let (token, shown) = ApiToken::open(&args.data_dir)?;
-    let recorder = PrometheusBuilder::new().build_recorder();
-    let metrics = recorder.handle();
-    // A second recorder in one process (tests) keeps the first.
-    let _ = ::metrics::set_global_recorder(recorder);
-    let state = HttpState { engine: handle.clone(), clock, token, metrics, hosts: [].into() };
-    let (listening, http) = http::serve(args.listen, state)?;
     eprintln!("{}", started.summary);
     eprintln!("health and metrics: http://{listening}/healthz, /health, /metrics");
-    if let Some(shown) = shown {
-        eprintln!("read token for /health and /metrics, shown once: {}", shown.expose_secret());
-    }
     eprintln!("scalper status --data-dir {}", args.data_dir.display());
     let stopping = handle.clone();
     actix_rt::spawn(async move {
         stop_signal().await;
         stopping.stop("signal").await;
+    });
+    let reloading = handle.clone();
+    actix_rt::spawn(async move {
+        if let Ok(mut hup) = signal(SignalKind::hangup()) {
+            while hup.recv().await.is_some() {
+                match reloading.reload("SIGHUP").await {
+                    Outcome::Done { text } => tracing::info!(target: "control", text, "settings read again"),
+                    Outcome::Refused { text, .. } => tracing::error!(target: "control", text, "settings refused"),
+                }
+            }
+        }
     });
     let words = LastWords::new(|_, _| {
         // Nothing is left to flush: what a command rests on was durable before the command left, the rest is ticks.
@@ -94,6 +109,12 @@ fn guardian_arguments(args: &RunArgs) -> Vec<String> {
     add("--config", args.config.as_ref().map(|path| path.display().to_string()));
     add("--simulator", args.simulator.as_ref().map(|path| path.display().to_string()));
     add("--url", args.url.clone().filter(|_| std::env::var_os("SCALPER_DATABASE_URL").is_none()));
+    add("--mode", args.mode.map(|mode| mode.to_string()));
+    add("--token-file", args.broker.token_file.as_ref().map(|path| path.display().to_string()));
+    add("--rest", Some(args.broker.rest.clone()));
+    add("--instruments", Some(args.broker.instruments.clone()));
+    add("--feed", Some(args.broker.feed.clone()));
+    add("--order-updates", Some(args.broker.order_updates.clone()));
     args.preset.iter().for_each(|preset| add("--preset", Some(preset.clone())));
     all
 }
@@ -111,7 +132,7 @@ fn with_guardian(args: &RunArgs, e: StartError) -> anyhow::Error {
 }
 
 async fn stop_signal() {
-    let mut term = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+    let mut term = match signal(SignalKind::terminate()) {
         Ok(term) => term,
         Err(e) => {
             tracing::warn!(error = %e, "SIGTERM is not heard");

@@ -4,28 +4,31 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use scalper_decide::domain::{Age, Instrument};
+use scalper_decide::domain::Age;
+use scalper_decide::params::StrategyParams;
 use scalper_decide::rate_budget::RateParams;
 use scalper_decide::reconciler::ReconcilerParams;
 use secrecy::ExposeSecret as _;
 use tokio::sync::watch;
 
-use super::RunArgs;
+use super::{RunArgs, master};
 use crate::broker::Sim;
 use crate::broker::dhan::credentials::Credentials;
 use crate::broker::dhan::feed::FeedConfig;
 use crate::broker::dhan::rest::budget_log::BudgetLog;
 use crate::broker::dhan::rest::client::{Client, fixed};
-use crate::broker::dhan::rest::instruments;
 use crate::broker::dhan::rest::transport::Limits;
 use crate::broker::dhan::socket::SocketConfig;
 use crate::cli::exit::BadUsage;
-use crate::clock::SessionClock;
 use crate::config::Effective;
+use crate::engine::bell::Bell;
+use crate::engine::execution::{BrokerVenue, Venue};
 use crate::engine::sim::{SimAccess, SimMarket, SimWorld, after_open};
 use crate::engine::sockets::SocketPlan;
 use crate::engine::start::{Plan, Role};
 use crate::engine::status::Mode;
+use crate::ops::doctor::Patient;
+use crate::simulator::faults;
 use crate::store::place::{FolderLock, StoreUrl};
 
 /// Files of one run in the data folder.
@@ -43,7 +46,7 @@ pub(in crate::cli) enum World {
 }
 
 impl World {
-    fn access(&self) -> &SimAccess {
+    pub(super) fn access(&self) -> &SimAccess {
         match self {
             World::Own(world) => &world.access,
             World::Other(access) => access,
@@ -52,9 +55,9 @@ impl World {
 }
 
 /// Starts or finds the simulator.
-pub(super) fn world(args: &RunArgs, config: &Effective) -> anyhow::Result<World> {
-    if let Some(file) = &args.simulator {
-        return Ok(World::Other(SimAccess::from_file(file)?));
+pub(super) fn world(args: &RunArgs, config: &Effective, simulator: Option<SimAccess>) -> anyhow::Result<World> {
+    if let Some(simulator) = simulator {
+        return Ok(World::Other(simulator));
     }
     retire(&args.data_dir)?;
     let hours = config.tables.calendar.hours(args.day)?;
@@ -65,54 +68,55 @@ pub(super) fn world(args: &RunArgs, config: &Effective) -> anyhow::Result<World>
         Some(dir) => SimMarket::Tape { dir: dir.clone(), from: Some(args.day) },
         None => SimMarket::Generated { seed: args.seed, day: args.day, indices: config.params.indices.clone() },
     };
-    Ok(World::Own(SimWorld::start(which, config.tables.clone(), Some(after_open(&hours)), args.speed)?))
+    let faults = args.faults.as_deref().map(faults::read).transpose()?;
+    let start_at = Some(after_open(&hours));
+    Ok(World::Own(SimWorld::start(which, config.tables.clone(), start_at, args.speed, faults)?))
 }
 
 /// What to run there.
 pub(in crate::cli) async fn plan(
     args: &RunArgs,
     mut config: Effective,
-    world: &World,
+    access: &SimAccess,
     store: Option<StoreUrl>,
     role: Role,
 ) -> anyhow::Result<Plan> {
-    let access = world.access();
     let clock = access.clock().await?;
-    // Answers take wall time, sessions run faster: silence must not look like doubt.
-    let answer_timeout = &mut config.params.orders.answer_timeout;
-    *answer_timeout = (*answer_timeout).max(Age::from_nanos((PATIENCE_SECS * clock.speed() * 1e9) as i64));
+    be_patient(&mut config.params, clock.speed());
     let credentials =
         Credentials { client_id: access.client_id.clone(), token: access.token.expose_secret().to_owned().into() };
     let budget = BudgetLog::open(&args.data_dir, RateParams::default(), clock.clone());
     let budget = Arc::new(budget.with_context(|| format!("rate.log in {}", args.data_dir.display()))?);
     let client =
         Client::<Sim>::for_simulator(&access.rest, fixed(credentials.clone()), budget.clone(), Limits::default())?;
-    let instruments = match role {
-        Role::Engine { .. } => instruments(&client, &args.data_dir, &config, &clock).await?,
-        // The journal names every contract that an engine could have bought.
-        Role::Guardian { .. } => Vec::new(),
-    };
-    let sockets = SocketPlan {
-        feed: FeedConfig::new(&access.feed),
-        updates: SocketConfig::new(&access.order_updates),
-        credentials: watch::channel(Some(credentials)).1,
-    };
+    let instruments = master::of_role(&role, &client, &args.data_dir, &config, &clock).await?;
+    let sockets = SocketPlan { feed: FeedConfig::new(&access.feed), credentials: watch::channel(Some(credentials)).1 };
+    let updates = SocketConfig::new(&access.order_updates);
+    let orders = Arc::new(client.orders_at_simulator());
+    let venue = BrokerVenue::new::<Sim>(orders, Arc::new(client.clone()), updates, reconciler(&config, clock.speed()));
+    let none = Err("sim has no broker".to_owned());
+    let doctor = Patient::new(Mode::Sim, none, clock.clone(), args.data_dir.clone(), &config);
     Ok(Plan {
-        mode: Mode::Sim,
         account: String::new(),
         dir: args.data_dir.clone(),
         store,
-        reconciler: reconciler(&config, clock.speed()),
+        venue: Venue::Broker(venue),
         config,
         clock,
         instruments,
-        orders: Arc::new(client.orders_at_simulator()),
-        books: Arc::new(client.clone()),
         market: Arc::new(client),
         sockets,
+        bell: Bell::default(),
+        doctor,
         role,
         budget,
     })
+}
+
+/// Answers take wall time, sessions run faster: silence must not look like doubt.
+pub(super) fn be_patient(params: &mut StrategyParams, speed: f64) {
+    let answer_timeout = &mut params.orders.answer_timeout;
+    *answer_timeout = (*answer_timeout).max(Age::from_nanos((PATIENCE_SECS * speed * 1e9) as i64));
 }
 
 /// A simulated world ends with its process, so what an earlier one left is put aside: its positions exist nowhere any
@@ -133,28 +137,9 @@ fn retire(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The day's contracts of the configured indices, from the broker's own list.
-async fn instruments(
-    client: &Client<Sim>,
-    dir: &Path,
-    config: &Effective,
-    clock: &SessionClock,
-) -> anyhow::Result<Vec<Instrument>> {
-    let path = dir.join("instruments.csv");
-    client.download_instruments(&path).await.context("the instrument list")?;
-    let file = std::fs::File::open(&path).with_context(|| path.display().to_string())?;
-    let day = clock.now().ist_date();
-    let master =
-        instruments::load(std::io::BufReader::new(file), &config.params.indices, day, &config.tables.contracts)?;
-    for complaint in &master.complaints {
-        tracing::warn!(target: "instruments", complaint);
-    }
-    Ok(master.instruments)
-}
-
 /// The simulator answers in wall time while sessions run faster: what the reconciler waits for in session time must
-/// leave the wall enough.
-fn reconciler(config: &Effective, speed: f64) -> ReconcilerParams {
+/// leave the wall enough. At the speed of the wall these are the usual times.
+pub(super) fn reconciler(config: &Effective, speed: f64) -> ReconcilerParams {
     let params = ReconcilerParams::new(config.params.orders.instance);
     let wall = |secs: f64| Age::from_nanos((secs * speed * 1e9) as i64);
     ReconcilerParams {

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::engine::handle::Outcome;
 use crate::engine::status::Status;
+use crate::ops::doctor::Check;
 
 /// Longest line either side takes, bytes.
 pub const LINE_MAX: usize = 1024 * 1024;
@@ -35,6 +36,10 @@ pub enum Request {
         /// The typed phrase.
         phrase: String,
     },
+    /// Read the settings again and take over what is safe to change.
+    Reload,
+    /// Every check that arming looks at.
+    Doctor,
     /// End the process in order.
     Stop,
 }
@@ -47,6 +52,11 @@ pub enum Response {
     Status {
         /// The status.
         status: Box<Status>,
+    },
+    /// To `Doctor`.
+    Checks {
+        /// The checks.
+        checks: Vec<Check>,
     },
     /// To everything else.
     Outcome {

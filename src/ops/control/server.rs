@@ -192,6 +192,11 @@ async fn answer(request: Request, engine: &EngineHandle, remembered: &Mutex<Reme
         },
         Request::Explain { what } => engine.explain(&what).await,
         Request::Arm { phrase } => engine.arm(&phrase, actor).await,
+        Request::Reload => engine.reload(actor).await,
+        Request::Doctor => match engine.examine().await {
+            Ok(checks) => return Response::Checks { checks },
+            Err(outcome) => outcome,
+        },
         Request::Stop => engine.stop(actor).await,
     };
     Response::Outcome { outcome }

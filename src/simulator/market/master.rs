@@ -27,7 +27,7 @@ const BYSTANDERS: [&str; 3] = [
 ///
 /// # Errors
 /// A future's lot or tick is not in the table of contract terms.
-pub(in crate::simulator) fn list(
+pub(crate) fn list(
     instruments: Vec<Instrument>,
     day: NaiveDate,
     contracts: &ContractBook,

@@ -28,6 +28,12 @@ pub struct Moment<'a> {
     pub path: &'a str,
     /// Session time.
     pub now: Instant,
+    /// Body of the request.
+    pub body: &'a [u8],
+    /// Status of the answer that would leave; 0 before acceptance.
+    pub http: u16,
+    /// Body of the answer that would leave; empty before acceptance.
+    pub reply: &'a [u8],
 }
 
 /// What becomes of a call or its answer.
@@ -46,6 +52,11 @@ pub enum Fate {
     },
     /// The second half of the body is missing; nothing before acceptance.
     Garbled,
+    /// The call is carried out a second time, and answered as it was the first time; nothing elsewhere than after
+    /// acceptance.
+    Twice,
+    /// The second half of the body comes so much later, session time; nothing before acceptance.
+    Slow(Age),
 }
 
 impl Fate {

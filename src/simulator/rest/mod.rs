@@ -91,3 +91,34 @@ impl RestState {
         RestState { desk, options: RestOptions::default(), faults: Arc::new(faults::NoFaults) }
     }
 }
+
+/// A call as a client in this process hands it over: method, path with version, token, account, body.
+#[cfg(test)]
+pub(crate) async fn by_hand(
+    state: RestState,
+    method: &str,
+    path: &str,
+    token: secrecy::SecretString,
+    client_id: String,
+    body: Vec<u8>,
+) -> Option<(u16, Vec<u8>)> {
+    let call = call::Call {
+        method: method.to_owned(),
+        path: path.to_owned(),
+        query: Vec::new(),
+        token: Some(token),
+        client_id: Some(client_id),
+        kill_switch: None,
+        peer: std::net::Ipv4Addr::LOCALHOST.into(),
+        body,
+    };
+    let clock = state.desk.clock().clone();
+    match server::exchange(state, call).await {
+        server::Exchanged::Reply(reply) => Some((reply.http, reply.body)),
+        server::Exchanged::Slow(reply, pause) => {
+            clock.sleep_until(clock.now() + pause).await;
+            Some((reply.http, reply.body))
+        }
+        server::Exchanged::Cut => None,
+    }
+}

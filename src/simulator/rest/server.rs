@@ -1,4 +1,5 @@
-//! HTTP around the rooms: reads requests, asks the fault hook, sends answers or cuts connections.
+//! The way of a call: the fault hook, the rooms, the fault hook again; and HTTP around it, which reads requests, sends
+//! answers or cuts connections.
 
 use std::any::Any;
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -8,6 +9,9 @@ use std::time::Duration;
 use actix_web::dev::{Extensions, ServerHandle};
 use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use scalper_decide::domain::Age;
 use secrecy::SecretString;
 
 use super::call::{Call, Outcome, Reply, Room};
@@ -17,6 +21,7 @@ use super::{
     RestState, account, books, chain, charts, controls, gate, harness, instruments, orders, portfolio, quotes, refusal,
     super_orders,
 };
+use crate::clock::SessionClock;
 
 /// Largest request body in bytes.
 const MAX_BODY: usize = 1024 * 1024;
@@ -99,27 +104,54 @@ fn call(request: &HttpRequest, body: &web::Bytes) -> Call {
 }
 
 async fn handle(request: HttpRequest, body: web::Bytes, state: web::Data<RestState>) -> HttpResponse {
-    let call = call(&request, &body);
+    let (call, state) = (call(&request, &body), state.get_ref().clone());
+    let clock = state.desk.clock().clone();
+    match exchange(state, call).await {
+        Exchanged::Reply(reply) => send(reply),
+        Exchanged::Slow(reply, pause) => send_slowly(reply, pause, clock),
+        Exchanged::Cut => cut(&request),
+    }
+}
+
+/// What a client gets for a call.
+#[derive(Debug)]
+pub(super) enum Exchanged {
+    /// An answer.
+    Reply(Reply),
+    /// An answer whose second half comes so much later, session time.
+    Slow(Reply, Age),
+    /// A connection that is cut.
+    Cut,
+}
+
+/// One call and what comes of it, without HTTP. A call that has arrived goes its way even when its client has gone.
+pub(super) async fn exchange(state: RestState, call: Call) -> Exchanged {
+    tokio::spawn(async move { carry_out(&state, &call).await }).await.unwrap_or(Exchanged::Cut)
+}
+
+async fn carry_out(state: &RestState, call: &Call) -> Exchanged {
     let path = call.path.clone();
     let segments: Vec<String> = path.split('/').filter(|s| !s.is_empty()).map(decoded).collect();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    match segments.as_slice() {
+    let now = || state.desk.clock().now();
+    let reply = match segments.as_slice() {
         ["v2", below @ ..] => match route::find(&call.method, below) {
-            Ok(route) => serve_route(&request, &state, &route, &call, &below.join("/")).await,
+            Ok(route) => return serve_route(state, &route, call, &below.join("/")).await,
             // The renewal by POST has been tried by many (dhan-v2.md 14, Q8).
-            Err(Missing::Method) if below == ["RenewToken"] => send(refusal::bad_input()),
-            Err(Missing::Method) => send(refusal::spring(405, state.desk.clock().now(), &path)),
-            Err(Missing::Path) => send(refusal::spring(404, state.desk.clock().now(), &path)),
+            Err(Missing::Method) if below == ["RenewToken"] => refusal::bad_input(),
+            Err(Missing::Method) => refusal::spring(405, now(), &path),
+            Err(Missing::Path) => refusal::spring(404, now(), &path),
         },
         ["instruments.csv"] | ["api-data", "api-scrip-master.csv"] => {
             let room = |room: Room<'_>| Ok(instruments::compact(&room));
-            answered(&request, &state, &call, &segments.join("/"), Point::Read, room).await
+            return answered(state, call, &segments.join("/"), Point::Read, room).await;
         }
-        ["sim", "clock"] => send(harness::clock(&state.desk)),
-        ["sim", "truth"] => send(harness::truth(&state.desk)),
-        _ if route::find(&call.method, &segments).is_ok() => send(refusal::legacy()),
-        _ => send(refusal::spring(404, state.desk.clock().now(), &path)),
-    }
+        ["sim", "clock"] => harness::clock(&state.desk),
+        ["sim", "truth"] => harness::truth(&state.desk),
+        _ if route::find(&call.method, &segments).is_ok() => refusal::legacy(),
+        _ => refusal::spring(404, now(), &path),
+    };
+    Exchanged::Reply(reply)
 }
 
 fn decoded(segment: &str) -> String {
@@ -128,20 +160,15 @@ fn decoded(segment: &str) -> String {
     pairs.ok().and_then(|pairs| pairs.into_inner().pop()).map_or_else(|| segment.to_owned(), |(_, text)| text)
 }
 
-async fn serve_route(
-    request: &HttpRequest,
-    state: &RestState,
-    route: &Route,
-    call: &Call,
-    below: &str,
-) -> HttpResponse {
+async fn serve_route(state: &RestState, route: &Route, call: &Call, below: &str) -> Exchanged {
     if route.is_write() {
-        let moment =
-            Moment { point: Point::BeforeAcceptance, method: &call.method, path: below, now: state.desk.clock().now() };
-        match wait(state, &moment).await {
-            None | Some(Fate::Garbled) => {}
-            Some(Fate::Lost) => return cut(request),
-            Some(Fate::Instead { http, kind, body }) => return send(Reply { http, kind, body: body.into_bytes() }),
+        let before = moment(state, Point::BeforeAcceptance, call, below, None);
+        match wait(state, &before).await {
+            None | Some(Fate::Garbled | Fate::Twice | Fate::Slow(_)) => {}
+            Some(Fate::Lost) => return Exchanged::Cut,
+            Some(Fate::Instead { http, kind, body }) => {
+                return Exchanged::Reply(Reply { http, kind, body: body.into_bytes() });
+            }
         }
     }
     let point = if route.is_write() { Point::AfterAcceptance } else { Point::Read };
@@ -149,21 +176,27 @@ async fn serve_route(
         gate::admit(&mut room, route, call)?;
         answer(&mut room, route, call)
     };
-    answered(request, state, call, below, point, admitted).await
+    answered(state, call, below, point, admitted).await
 }
 
-/// Makes the call at the clock's now and sends what came of it, if it gets that far.
+fn moment<'a>(state: &RestState, point: Point, call: &'a Call, path: &'a str, answer: Option<&'a Reply>) -> Moment<'a> {
+    let (method, body, now) = (call.method.as_str(), call.body.as_slice(), state.desk.clock().now());
+    let (http, reply) = answer.map_or((0, [].as_slice()), |reply| (reply.http, &reply.body));
+    Moment { point, method, path, now, body, http, reply }
+}
+
+/// Makes the call at the clock's now and says what came of it, if it gets that far.
 async fn answered(
-    request: &HttpRequest,
     state: &RestState,
     call: &Call,
     below: &str,
     point: Point,
-    make: impl FnOnce(Room<'_>) -> Outcome,
-) -> HttpResponse {
+    make: impl Fn(Room<'_>) -> Outcome,
+) -> Exchanged {
     let options = state.options;
-    let made = state.desk.with_limits(|sim, account, rates, now| make(Room { sim, account, rates, now, options }));
-    let (reply, accepted) = match made {
+    let carry_out =
+        || state.desk.with_limits(|sim, account, rates, now| make(Room { sim, account, rates, now, options }));
+    let (reply, accepted) = match carry_out() {
         Ok(Ok(reply)) => {
             let accepted = reply.is_success();
             (reply, accepted)
@@ -172,18 +205,26 @@ async fn answered(
         Err(broken) => (refusal::internal(&broken.to_string()), false),
     };
     if point == Point::AfterAcceptance && !accepted {
-        return send(reply);
+        return Exchanged::Reply(reply);
     }
-    let moment = Moment { point, method: &call.method, path: below, now: state.desk.clock().now() };
-    match wait(state, &moment).await {
-        None => send(reply),
-        Some(Fate::Lost) => cut(request),
-        Some(Fate::Instead { http, kind, body }) => send(Reply { http, kind, body: body.into_bytes() }),
+    let after = moment(state, point, call, below, Some(&reply));
+    match wait(state, &after).await {
+        None => Exchanged::Reply(reply),
+        Some(Fate::Lost) => Exchanged::Cut,
+        Some(Fate::Instead { http, kind, body }) => Exchanged::Reply(Reply { http, kind, body: body.into_bytes() }),
         Some(Fate::Garbled) => {
             let mut reply = reply;
             reply.body.truncate(reply.body.len() / 2);
-            send(reply)
+            Exchanged::Reply(reply)
         }
+        Some(Fate::Twice) => {
+            if point == Point::AfterAcceptance {
+                // Nobody hears what the second one is answered.
+                drop(carry_out());
+            }
+            Exchanged::Reply(reply)
+        }
+        Some(Fate::Slow(pause)) => Exchanged::Slow(reply, pause),
     }
 }
 
@@ -201,6 +242,19 @@ fn send(reply: Reply) -> HttpResponse {
         return response.finish();
     }
     response.content_type(reply.kind).body(reply.body)
+}
+
+/// Half of an answer, and the other half later.
+fn send_slowly(reply: Reply, pause: Age, clock: SessionClock) -> HttpResponse {
+    let status = StatusCode::from_u16(reply.http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut first = web::Bytes::from(reply.body);
+    let second = first.split_off(first.len() / 2);
+    let later = async move {
+        clock.sleep_until(clock.now() + pause).await;
+        Ok::<_, std::convert::Infallible>(second)
+    };
+    let halves = stream::once(std::future::ready(Ok(first))).chain(stream::once(later));
+    HttpResponse::build(status).content_type(reply.kind).streaming(halves)
 }
 
 /// Cuts the connection: what is written afterwards reaches nobody.

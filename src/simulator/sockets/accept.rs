@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use secrecy::ExposeSecret as _;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_tungstenite::accept_hdr_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_util::sync::CancellationToken;
 
+use super::faults::Refusal;
 use super::hub::{Door, Hub};
 use super::line::{self, Ending, part};
+use super::pipe::Pipe;
 use super::{BadToken, Kind};
 use crate::broker::dhan::wire::login::parse_login;
 use crate::simulator::account::AccessError;
@@ -41,23 +43,30 @@ pub(in crate::simulator) async fn accept(listener: TcpListener, hub: Arc<Hub>, s
     }
 }
 
-async fn enter(stream: TcpStream, hub: Arc<Hub>) {
+/// Serves one connection to its end.
+pub(crate) async fn enter<P: Pipe>(stream: P, hub: Arc<Hub>) {
     let door = hub.door();
     let refusal = match door {
         Door::Open => (!hub.may_upgrade()).then_some(429),
         Door::Status(status, _) => Some(status),
         Door::Reset => {
-            let _ = stream.set_zero_linger();
+            stream.reset_when_dropped();
             return;
         }
         Door::Silent => return tokio::time::sleep(SILENT).await,
     };
-    let _ = stream.set_nodelay(true);
+    stream.hurry();
     let mut asked = None;
+    let mut sent_away = None;
     #[allow(clippy::result_large_err, reason = "the callback's type")]
     let callback = |upgrade: &Request, response: Response| {
         let kind = kind(upgrade.uri().path());
-        let status = refusal.or(if kind.is_none() { Some(404) } else { None });
+        sent_away = kind.and_then(|kind| hub.faults.connection(kind, hub.desk.clock().now()));
+        let status = refusal.or(match (kind, sent_away) {
+            (None, _) => Some(404),
+            (Some(_), Some(Refusal::Status(status))) => Some(status),
+            _ => None,
+        });
         if let Some(status) = status.and_then(|status: u16| status.try_into().ok()) {
             let mut refused = ErrorResponse::new(None);
             *refused.status_mut() = status;
@@ -68,6 +77,9 @@ async fn enter(stream: TcpStream, hub: Arc<Hub>) {
     };
     let Ok(Ok(mut ws)) = timeout(UPGRADE, accept_hdr_async(stream, callback)).await else { return };
     let Some((kind, query)) = asked else { return };
+    if let Some(Refusal::Goodbye(reason)) = sent_away {
+        return part(ws, kind, Ending::Disconnect(reason)).await;
+    }
     if kind == Kind::Orders {
         let login = timeout(hub.config.login_timeout, ws.next()).await;
         let credentials = match login {

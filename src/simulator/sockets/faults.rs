@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use scalper_decide::domain::{Age, Instant as SessionInstant};
+
 use super::Kind;
 use super::outbox::{Body, Item};
 
@@ -35,6 +37,72 @@ pub enum SocketFault {
     Close,
     /// The broker's goodbye with a reason, then a close. The order-update socket has none and is closed.
     Disconnect(u16),
+}
+
+/// A message that is about to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content<'a> {
+    /// Packets, back to back.
+    Packets(&'a [u8]),
+    /// A frame of order updates.
+    Text(&'a str),
+}
+
+/// What becomes of one message, or of its connection when it is about to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MessageFate {
+    /// It is lost.
+    Lost,
+    /// It comes twice.
+    Twice,
+    /// It comes after the one behind it, or after a moment when there is none.
+    Behind,
+    /// It arrives damaged.
+    Garbled,
+    /// It comes so much later, session time; those behind it do not wait.
+    Later(Age),
+    /// Other packets in its place.
+    Packets(Vec<u8>),
+    /// Another frame in its place.
+    Text(String),
+    /// It comes after these packets.
+    After(Vec<u8>),
+    /// It is glued to the next message.
+    Glued,
+    /// The connection suffers this for so long, session time, beginning with this message.
+    For(SocketFault, Age),
+    /// The connection ends.
+    End(SocketFault),
+}
+
+/// How a connecting client is sent away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// This HTTP status in place of the upgrade.
+    Status(u16),
+    /// The upgrade, and the goodbye with this reason.
+    Goodbye(u16),
+}
+
+/// Decides what goes wrong with messages and with new connections.
+pub trait MessageFaults: Send + Sync {
+    /// What becomes of a message that is about to be written; `None` = it goes on.
+    fn message(&self, kind: Kind, now: SessionInstant, content: Content<'_>) -> Option<MessageFate>;
+    /// Whether a connecting client is sent away.
+    fn connection(&self, kind: Kind, now: SessionInstant) -> Option<Refusal>;
+}
+
+/// Nothing goes wrong.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoMessageFaults;
+
+impl MessageFaults for NoMessageFaults {
+    fn message(&self, _: Kind, _: SessionInstant, _: Content<'_>) -> Option<MessageFate> {
+        None
+    }
+    fn connection(&self, _: Kind, _: SessionInstant) -> Option<Refusal> {
+        None
+    }
 }
 
 /// Which open connections a fault is for.
@@ -109,7 +177,7 @@ impl Mangler {
 }
 
 /// Binary: header and every seventh byte are wrong. Text: it ends in the middle.
-fn garbled(item: Item) -> Item {
+pub(super) fn garbled(item: Item) -> Item {
     let body = match item.body {
         Body::Packets(mut bytes) => {
             for (n, byte) in bytes.iter_mut().enumerate() {

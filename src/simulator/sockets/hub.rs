@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::faults::{SocketFault, Target};
+use super::faults::{MessageFaults, SocketFault, Target};
 use super::line::{Ending, Line};
 use super::packets;
 use super::{Kind, SocketsConfig, alerts};
@@ -81,6 +81,7 @@ pub struct Hub {
     /// Set with the first connection.
     came: CancellationToken,
     client_id: String,
+    pub(super) faults: Arc<dyn MessageFaults>,
     lines: Mutex<Lines>,
 }
 
@@ -94,8 +95,8 @@ struct Lines {
 }
 
 impl Hub {
-    /// No connections yet.
-    pub fn new(desk: Desk, client_id: &str, config: SocketsConfig) -> Hub {
+    /// No connections yet. `faults` is asked about every message and every connection.
+    pub fn new(desk: Desk, client_id: &str, config: SocketsConfig, faults: Arc<dyn MessageFaults>) -> Hub {
         let limits = |mut limits: FeedLimits| {
             limits.long_message_ends = config.long_message_ends;
             limits
@@ -114,6 +115,7 @@ impl Hub {
             drained: Notify::new(),
             came: CancellationToken::new(),
             client_id: client_id.to_owned(),
+            faults,
             lines: Mutex::new(lines),
             config,
         }

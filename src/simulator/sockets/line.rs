@@ -7,17 +7,17 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use scalper_decide::domain::Instant as SessionInstant;
-use tokio::net::TcpStream;
+use scalper_decide::domain::{Age, Instant as SessionInstant};
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
-use super::faults::{Mangler, SWAP_PATIENCE, SocketFault};
+use super::faults::{Content, Mangler, MessageFate, SWAP_PATIENCE, SocketFault, garbled};
 use super::hub::{Counters, Hub, goodbye};
 use super::outbox::{Body, Item, Outbox};
+use super::pipe::Pipe;
 use super::subscriptions::{Heard, Subscriptions};
 use super::{Kind, SocketsConfig, packets};
 use crate::broker::dhan::wire::packet::HEADER;
@@ -58,8 +58,23 @@ struct State {
     mangler: Mangler,
     delay: Duration,
     posture: Posture,
+    /// When a posture ends by itself.
+    poses_until: Option<Instant>,
+    /// Messages in front of the outbox.
+    frames: VecDeque<Item>,
+    /// Messages that come later, and when.
+    held: Vec<(Instant, Item)>,
+    /// Waits for the message it is glued to.
+    glue: Option<Item>,
     in_flight: bool,
     ending: Option<Ending>,
+}
+
+/// What follows from the fate of a message.
+enum Then {
+    GoOn,
+    Stop,
+    End(Ending),
 }
 
 /// One connection, as the rest of the server sees it.
@@ -80,6 +95,10 @@ impl Line {
             mangler: Mangler::default(),
             delay: Duration::ZERO,
             posture: Posture::Normal,
+            poses_until: None,
+            frames: VecDeque::new(),
+            held: Vec::new(),
+            glue: None,
             in_flight: false,
             ending: None,
         };
@@ -181,7 +200,9 @@ impl Line {
 
     pub(super) fn is_drained(&self) -> bool {
         let state = self.lock();
-        state.posture != Posture::Normal || state.ending.is_some() || (state.outbox.is_empty() && !state.in_flight)
+        state.posture != Posture::Normal
+            || state.ending.is_some()
+            || (state.outbox.is_empty() && state.frames.is_empty() && !state.in_flight)
     }
 
     pub(super) fn fault(&self, fault: &SocketFault) {
@@ -205,24 +226,38 @@ impl Line {
     }
 
     /// The next messages to write, with their faults.
-    fn take(&self) -> (Vec<Item>, Duration) {
+    fn take(&self, hub: &Hub) -> (Vec<Item>, Duration) {
         let mut state = self.lock();
+        let mut passed = state.due(Instant::now());
+        let mut ending = None;
+        for _ in 0..BATCH {
+            if state.frames.is_empty() {
+                let Some(item) = state.outbox.pop() else { break };
+                state.frames.extend(self.framed(item));
+            }
+            let item = state.frames.pop_front().expect("filled above");
+            match state.suffer(item, self.kind, hub, &mut passed) {
+                Then::GoOn => {}
+                Then::Stop => break,
+                Then::End(how) => {
+                    ending = Some(how);
+                    break;
+                }
+            }
+        }
         let mut out = Vec::new();
         let mut joined: Option<Item> = None;
-        for _ in 0..BATCH {
-            let Some(item) = state.outbox.pop() else { break };
-            for item in self.framed(item) {
-                match (&mut joined, &item.body) {
-                    (Some(Item { body: Body::Packets(bytes), packets }), Body::Packets(more))
-                        if bytes.len() + more.len() <= self.coalesce_bytes =>
-                    {
-                        bytes.extend(more);
-                        *packets += item.packets;
-                    }
-                    _ => {
-                        if let Some(full) = joined.replace(item) {
-                            state.mangler.pass(full, &mut out);
-                        }
+        for item in passed {
+            match (&mut joined, &item.body) {
+                (Some(Item { body: Body::Packets(bytes), packets }), Body::Packets(more))
+                    if bytes.len() + more.len() <= self.coalesce_bytes =>
+                {
+                    bytes.extend(more);
+                    *packets += item.packets;
+                }
+                _ => {
+                    if let Some(full) = joined.replace(item) {
+                        state.mangler.pass(full, &mut out);
                     }
                 }
             }
@@ -231,7 +266,27 @@ impl Line {
             state.mangler.pass(last, &mut out);
         }
         state.in_flight = !out.is_empty();
-        (out, state.delay)
+        let delay = state.delay;
+        drop(state);
+        if let Some(how) = ending {
+            self.end(how);
+        }
+        (out, delay)
+    }
+
+    /// When something here is due by itself.
+    fn next_chore(&self) -> Option<Instant> {
+        let state = self.lock();
+        let held = state.held.iter().map(|(at, _)| *at).filter(|_| state.posture == Posture::Normal);
+        held.chain(state.poses_until).min()
+    }
+
+    /// Ends a posture whose time is over.
+    fn do_chores(&self) {
+        let mut state = self.lock();
+        if state.poses_until.is_some_and(|at| at <= Instant::now()) {
+            state.pose(Posture::Normal);
+        }
     }
 
     /// One packet a message, unless they are coalesced or come in pairs as books do (dhan-v2.md 1.7, 2.2).
@@ -286,23 +341,101 @@ impl State {
 
     fn pose(&mut self, posture: Posture) {
         self.posture = posture;
+        self.poses_until = None;
         if self.loses() {
             self.outbox.clear();
+            self.frames.clear();
+            self.held.clear();
+            self.glue = None;
+        }
+    }
+
+    /// Messages whose time has come.
+    fn due(&mut self, now: Instant) -> Vec<Item> {
+        let (due, held): (Vec<_>, Vec<_>) = std::mem::take(&mut self.held).into_iter().partition(|(at, _)| *at <= now);
+        self.held = held;
+        due.into_iter().map(|(_, item)| item).collect()
+    }
+
+    /// Lets a message have its fate.
+    fn suffer(&mut self, item: Item, kind: Kind, hub: &Hub, out: &mut Vec<Item>) -> Then {
+        let clock = hub.desk.clock();
+        let content = match &item.body {
+            Body::Packets(bytes) => Content::Packets(bytes),
+            Body::Text(text) => Content::Text(text),
+        };
+        // Session time as wall time; a clock that only others move lets nothing wait.
+        let wall = |length: Age| {
+            let speed = clock.speed();
+            if speed > 0.0 { Duration::from_secs_f64(length.nanos() as f64 / 1e9 / speed) } else { Duration::ZERO }
+        };
+        match hub.faults.message(kind, clock.now(), content) {
+            None => self.glued(item, out),
+            Some(MessageFate::Lost) => {}
+            Some(MessageFate::Twice) => {
+                out.push(Item { packets: 0, ..item.clone() });
+                self.glued(item, out);
+            }
+            Some(MessageFate::Behind) => self.held.push((Instant::now() + SWAP_PATIENCE, item)),
+            Some(MessageFate::Garbled) => out.push(garbled(item)),
+            Some(MessageFate::Later(length)) => self.held.push((Instant::now() + wall(length), item)),
+            Some(MessageFate::Packets(bytes)) => out.push(Item { body: Body::Packets(bytes), packets: item.packets }),
+            Some(MessageFate::Text(text)) => out.push(Item { body: Body::Text(text), packets: 0 }),
+            Some(MessageFate::After(bytes)) => {
+                out.push(Item { body: Body::Packets(bytes), packets: 0 });
+                self.glued(item, out);
+            }
+            Some(MessageFate::Glued) => {
+                if let Some(before) = self.glue.replace(item) {
+                    out.push(before);
+                }
+            }
+            Some(MessageFate::For(fault, length)) => {
+                let posture = match fault {
+                    SocketFault::Stall => Posture::Stall,
+                    SocketFault::Silence => Posture::Silence,
+                    _ => Posture::HalfOpen,
+                };
+                self.frames.push_front(item);
+                self.pose(posture);
+                self.poses_until = Some(Instant::now() + wall(length));
+                return Then::Stop;
+            }
+            Some(MessageFate::End(fault)) => {
+                return Then::End(match fault {
+                    SocketFault::Close => Ending::Close,
+                    SocketFault::Disconnect(reason) => Ending::Disconnect(reason),
+                    _ => Ending::Reset,
+                });
+            }
+        }
+        Then::GoOn
+    }
+
+    /// Passes a message on, with the one glued to it in front.
+    fn glued(&mut self, item: Item, out: &mut Vec<Item>) {
+        match (self.glue.take(), item) {
+            (
+                Some(Item { body: Body::Packets(mut bytes), packets }),
+                Item { body: Body::Packets(more), packets: others },
+            ) => {
+                bytes.extend(more);
+                out.push(Item { body: Body::Packets(bytes), packets: packets + others });
+            }
+            (first, item) => out.extend(first.into_iter().chain([item])),
         }
     }
 }
 
-type Socket = WebSocketStream<TcpStream>;
-
 /// Serves a connection until it ends.
-pub(super) async fn serve(mut ws: Socket, line: Arc<Line>, hub: Arc<Hub>) {
+pub(super) async fn serve<P: Pipe>(mut ws: WebSocketStream<P>, line: Arc<Line>, hub: Arc<Hub>) {
     let ending = drive(&mut ws, &line, &hub).await;
     line.end(ending);
     hub.leave(&line);
     part(ws, line.kind, ending).await;
 }
 
-async fn drive(ws: &mut Socket, line: &Line, hub: &Hub) -> Ending {
+async fn drive<P: Pipe>(ws: &mut WebSocketStream<P>, line: &Line, hub: &Hub) -> Ending {
     let config = &hub.config;
     let mut ping = interval_at(Instant::now() + config.ping_every, config.ping_every);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -318,6 +451,7 @@ async fn drive(ws: &mut Socket, line: &Line, hub: &Hub) -> Ending {
         }
         let due = late.front().map(|(due, _)| *due);
         let holds = line.lock().mangler.holds();
+        let chore = line.next_chore();
         tokio::select! {
             biased;
             () = line.stop.cancelled() => return line.ending(),
@@ -337,6 +471,7 @@ async fn drive(ws: &mut Socket, line: &Line, hub: &Hub) -> Ending {
                     return ending;
                 }
             }
+            () = sleep_until(chore.unwrap_or_else(Instant::now)), if chore.is_some() => line.do_chores(),
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() && posture == Posture::Normal => {}
             () = tokio::time::sleep(SWAP_PATIENCE), if holds && posture == Posture::Normal => {
                 let held = line.lock().mangler.release();
@@ -351,14 +486,14 @@ async fn drive(ws: &mut Socket, line: &Line, hub: &Hub) -> Ending {
 }
 
 /// Writes everything that is due.
-async fn write_out(
-    ws: &mut Socket,
+async fn write_out<P: Pipe>(
+    ws: &mut WebSocketStream<P>,
     line: &Line,
     hub: &Hub,
     late: &mut VecDeque<(Instant, Item)>,
 ) -> Result<(), Ending> {
     loop {
-        let (items, delay) = line.take();
+        let (items, delay) = line.take(hub);
         let now = Instant::now();
         let mut ready = Vec::new();
         if delay.is_zero() && late.is_empty() {
@@ -381,7 +516,13 @@ async fn write_out(
     }
 }
 
-async fn write(ws: &mut Socket, line: &Line, hub: &Hub, item: Item, flush: bool) -> Result<(), Ending> {
+async fn write<P: Pipe>(
+    ws: &mut WebSocketStream<P>,
+    line: &Line,
+    hub: &Hub,
+    item: Item,
+    flush: bool,
+) -> Result<(), Ending> {
     let message = match item.body {
         Body::Packets(bytes) => {
             hub.counters.packets.fetch_add(u64::from(item.packets), Ordering::AcqRel);
@@ -396,7 +537,13 @@ async fn write(ws: &mut Socket, line: &Line, hub: &Hub, item: Item, flush: bool)
 }
 
 /// A client that takes no bytes for as long as it may leave pings unanswered is given up.
-async fn put(ws: &mut Socket, line: &Line, hub: &Hub, message: Message, flush: bool) -> Result<(), Ending> {
+async fn put<P: Pipe>(
+    ws: &mut WebSocketStream<P>,
+    line: &Line,
+    hub: &Hub,
+    message: Message,
+    flush: bool,
+) -> Result<(), Ending> {
     let write = async {
         ws.feed(message).await?;
         if flush { ws.flush().await } else { Ok(()) }
@@ -413,10 +560,9 @@ async fn put(ws: &mut Socket, line: &Line, hub: &Hub, message: Message, flush: b
 }
 
 /// Takes leave.
-pub(super) async fn part(mut ws: Socket, kind: Kind, ending: Ending) {
+pub(super) async fn part<P: Pipe>(mut ws: WebSocketStream<P>, kind: Kind, ending: Ending) {
     if ending == Ending::Reset {
-        // A socket that is gone already cannot be reset any more.
-        let _ = ws.get_ref().set_zero_linger();
+        ws.get_ref().reset_when_dropped();
         return;
     }
     if ending == Ending::Gone {

@@ -12,6 +12,7 @@ mod hub;
 mod line;
 mod outbox;
 mod packets;
+mod pipe;
 mod pump;
 mod subscriptions;
 #[cfg(test)]
@@ -27,6 +28,8 @@ pub use hub::{Counters, Door, Hub, Totals};
 pub use pump::{Acknowledged, Conductor};
 
 pub(super) use accept::accept;
+#[cfg(test)]
+pub(crate) use accept::enter;
 
 /// Kind of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -9,8 +9,8 @@ use scalper_decide::capital_allocator::HoldState;
 use scalper_decide::decision_core::Books;
 use scalper_decide::direct::Direct;
 use scalper_decide::domain::{
-    ClientOrderId, Command, Event, HoldId, Order, OrderEvent, OrderReport, OrderSide, Position, PositionId,
-    PositionPhase, Stamp, Underlying, Universe,
+    Age, ClientOrderId, Command, Event, HoldId, Instant, Order, OrderEvent, OrderReport, OrderSide, Position,
+    PositionId, PositionPhase, Stamp, Underlying, Universe,
 };
 use scalper_decide::journal::{EntryNote, ExitNote, JournalEntry};
 use scalper_decide::order_manager::PositionChange;
@@ -20,6 +20,9 @@ use rows::{OrderBook, PositionBook, Traded, report_name};
 
 use super::link::{Value, values};
 use super::tables::{BREAKER, DECISIONS, FILLS, HOLDS, ORDER_EVENTS, RISK_EVENTS, RowChange, Table};
+
+/// Session time between two looks at what the stages know.
+const LOOK_EVERY: Age = Age::from_secs(15);
 
 /// What the deciding stages know beside what they answer: asked at each commit.
 pub trait CoreView {
@@ -67,6 +70,8 @@ pub struct Projector {
     pending: BTreeMap<(&'static str, Vec<Value>), RowChange>,
     /// Number of the next line of the present event, per event.
     line: (u64, i64),
+    /// When the stages are asked next; never before a session that is traded has opened.
+    next_look: Option<Instant>,
 }
 
 impl Projector {
@@ -91,10 +96,11 @@ impl Projector {
     /// Takes in one event and what the stages answered to it, in order.
     pub fn note(&mut self, stamp: Stamp, event: &Event, entries: &[JournalEntry]) {
         match event {
-            Event::SessionOpened { hours, .. } => {
+            Event::SessionOpened { hours, warm_up, .. } => {
                 // Instruments keep their slots over days, everything else is of one day.
                 let (universe, pending) = (std::mem::take(&mut self.universe), std::mem::take(&mut self.pending));
-                *self = Projector { day: hours.day.to_string(), universe, pending, ..Projector::default() };
+                let next_look = (!warm_up).then_some(stamp.at);
+                *self = Projector { day: hours.day.to_string(), universe, pending, next_look, ..Projector::default() };
             }
             Event::Listed { instrument } => {
                 self.universe.list(instrument.clone());
@@ -309,8 +315,17 @@ impl Projector {
         self.write_position(stamp, *id);
     }
 
-    /// Asks the stages what no answer tells: stops and high-water marks, breakers, holds. At each commit.
+    /// Whether [`Projector::look`] is due after the event stamped so. It depends on the journal alone: whoever takes the
+    /// same events in again asks at the same ones, and gets the same rows.
+    #[inline]
+    pub fn wants_look(&self, stamp: Stamp) -> bool {
+        self.next_look.is_some_and(|at| stamp.at >= at)
+    }
+
+    /// Asks the stages what no answer tells: stops and high-water marks, breakers, holds. Whenever it is wanted, right
+    /// after the event was noted.
     pub fn look(&mut self, stamp: Stamp, view: &dyn CoreView) {
+        self.next_look = Some(stamp.at + LOOK_EVERY);
         let mut moved = Vec::new();
         view.guarded(&mut |guarded| {
             let Some(book) = self.positions.get_mut(&guarded.id) else { return };

@@ -21,6 +21,8 @@ use crate::journal::segment::{Segment, Tail};
 
 /// Pauses between attempts to reach a database that does not answer.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// Pause between attempts to get the lock of a session that is about to end.
+const GUARD_RETRY: Duration = Duration::from_millis(20);
 /// A key of our own in PostgreSQL's space of advisory locks.
 const ADVISORY: i64 = 0x5ca1_be12_0000_0001;
 
@@ -255,7 +257,13 @@ impl Writer {
         let queue: Vec<Arc<Spilled>> = self.queue.iter().cloned().collect();
         let link = self.link().await?;
         link.begin().await?;
-        failpoint::pass("store.before_write").map_err(|e| StoreError::Lost(e.to_string()))?;
+        let carries_commands = queue.iter().any(|commit| commit.carries_commands());
+        let pass = |store, orders| {
+            let passed =
+                failpoint::pass(store).and_then(|()| if carries_commands { failpoint::pass(orders) } else { Ok(()) });
+            passed.map_err(|e| StoreError::Lost(e.to_string()))
+        };
+        pass("store.before_write", "orders.before_write")?;
         let sent = match &lease {
             Some(lease) => Some(lease.fence(link).await?),
             None => None,
@@ -271,9 +279,9 @@ impl Writer {
             }
             tail = segment.tail();
         }
-        failpoint::pass("store.after_write").map_err(|e| StoreError::Lost(e.to_string()))?;
+        pass("store.after_write", "orders.after_write")?;
         link.commit().await?;
-        failpoint::pass("store.after_commit").map_err(|e| StoreError::Lost(e.to_string()))?;
+        pass("store.after_commit", "orders.after_commit")?;
         if let (Some(lease), Some(sent)) = (lease, sent) {
             lease.confirm(sent);
         }
@@ -328,7 +336,7 @@ impl Writer {
     }
 
     async fn take_lease(&mut self, request: &LeaseRequest, session: Uuid) -> Result<Lease, StoreError> {
-        self.open_guard().await?;
+        self.take_guard(request).await?;
         let link = self.link().await?;
         let outcome = async {
             link.begin().await?;
@@ -348,6 +356,26 @@ impl Writer {
                     guard.close().await;
                 }
                 Err(e)
+            }
+        }
+    }
+
+    /// The folder's lock proves that an earlier holder from this place is dead; its session at the server may take a
+    /// moment to notice.
+    async fn take_guard(&mut self, request: &LeaseRequest) -> Result<(), StoreError> {
+        let until = std::time::Instant::now() + request.ttl;
+        loop {
+            match self.open_guard().await {
+                Err(StoreError::Fenced(holder)) => {
+                    let sql = "SELECT place FROM lease WHERE name = $1";
+                    let row = self.link().await?.fetch_one(sql, &[request.name.into()]).await?;
+                    let is_ours = row.is_some_and(|row| row.text(0).is_ok_and(|place| place == request.place));
+                    if !is_ours || std::time::Instant::now() >= until {
+                        return Err(StoreError::Fenced(holder));
+                    }
+                    tokio::time::sleep(GUARD_RETRY).await;
+                }
+                outcome => return outcome,
             }
         }
     }

@@ -57,11 +57,13 @@ async fn journal_day(writer: &mut JournalWriter, ticks: usize) -> (NaiveDate, Ve
     let day = market_day::play(1, ticks, &mut |stamp, event, entries, core| {
         writer.append(stamp, event).expect("the journal takes it");
         projector.note(stamp, event, entries);
+        if projector.wants_look(stamp) {
+            projector.look(stamp, core);
+        }
         events.push((stamp, event.clone()));
         let sends = entries.iter().filter(|e| matches!(e, JournalEntry::Command { .. })).count();
         commands += sends;
         if sends > 0 || stamp.seq.0 % 2_000 == 0 {
-            projector.look(stamp, core);
             writer.project(projector.take());
             receipts.push(writer.commit().expect("somebody writes"));
         }
@@ -253,6 +255,25 @@ async fn audit_trail(dir: &Path, url: &StoreUrl) {
     store.close().await;
 }
 
+async fn crashes_are_counted(dir: &Path, url: &StoreUrl) {
+    // P4, G8: a run that ended in order is no crash, and neither is one that is found before the time asked for.
+    let store = Store::open(&options(dir, url)).await.unwrap();
+    let day = NaiveDate::from_ymd_opt(2026, 1, 12).unwrap();
+    for n in 0..5 {
+        let started_at = Instant::from_secs(1_000 + n);
+        let (run, _) = store.begin_run(NewRun { started_at, ..new_run(day, Seq(0)) }).await.unwrap();
+        if n == 1 {
+            store.end_run(run.manifest.id, RunState::Ended, started_at).await.unwrap();
+        }
+    }
+    let since = |secs| journal_rows::crashes_since(store.readers(), day, Instant::from_secs(secs));
+    // Found dead: the first at the second start, the third and fourth at the ones after them; the fifth lives.
+    assert_eq!((since(0).await, since(1_001).await, since(1_003).await), (Ok(3), Ok(2), Ok(1)));
+    let tomorrow = day.succ_opt().unwrap();
+    assert_eq!(journal_rows::crashes_since(store.readers(), tomorrow, Instant::from_secs(0)).await, Ok(0));
+    store.close().await;
+}
+
 async fn small_facts(dir: &Path, url: &StoreUrl) {
     let store = Store::open(&options(dir, url)).await.unwrap();
     let day = |d| NaiveDate::from_ymd_opt(2026, 1, d).unwrap();
@@ -324,6 +345,8 @@ macro_rules! suite {
             audit_trail(dir.path(), &url).await;
             let (dir, url) = fresh("facts");
             small_facts(dir.path(), &url).await;
+            let (dir, url) = fresh("crashes");
+            crashes_are_counted(dir.path(), &url).await;
             let (dir, url) = fresh("guarded");
             schema_is_guarded(dir.path(), &url).await;
             let (dir, url) = fresh("journal");

@@ -1,7 +1,6 @@
 //! The kill drill of the store: processes that die with SIGKILL before a write, after it, after the commit, and while
 //! only the emergency journal answers. Nothing they were told is durable may be missing (G1, H3, I12).
 
-use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -41,14 +40,7 @@ async fn journal_until_killed(dir: &Path, url: &StoreUrl) {
     let store = Store::open(&options(dir, url)).await.unwrap();
     store.take_lease(LeaseRequest::engine(dir, Duration::from_secs(30))).await.unwrap();
     let day = market_day::play(1, TICKS, &mut |_, _, _, _| ControlFlow::Break(()));
-    let mut boundaries = BTreeSet::new();
-    let take = |step: Step<'_>| {
-        if let Step::Committed(seq) = step {
-            boundaries.insert(seq);
-        }
-        ControlFlow::Continue(())
-    };
-    let known = replay::day(store.readers(), day, take).await.unwrap().last;
+    let known = replay::day(store.readers(), day, |_| ControlFlow::Continue(())).await.unwrap().last;
     let (_, mut writer) = store.begin_run(new_run(day, known.seq)).await.unwrap();
     say(&format!("begun {}", known.seq));
     // With the lock in another hand from here on, only the emergency journal answers.
@@ -61,19 +53,18 @@ async fn journal_until_killed(dir: &Path, url: &StoreUrl) {
         let mut projector = Projector::new();
         market_day::play(1, TICKS, &mut |stamp, event, entries, core| {
             projector.note(stamp, event, entries);
+            if projector.wants_look(stamp) {
+                projector.look(stamp, core);
+            }
             if stamp.seq <= known.seq {
                 // Recovery: the rows of the past are there already, but the fold needs them.
-                if boundaries.contains(&stamp.seq) {
-                    projector.look(stamp, core);
-                    projector.take();
-                }
+                projector.take();
                 return ControlFlow::Continue(());
             }
             writer.append(stamp, event).unwrap();
             if stamp.seq.0 % 150 == 0
                 || entries.iter().any(|e| matches!(e, scalper_decide::journal::JournalEntry::Command { .. }))
             {
-                projector.look(stamp, core);
                 writer.project(projector.take());
                 let receipt = writer.commit().unwrap();
                 let (done, wait) = std::sync::mpsc::channel::<()>();

@@ -6,4 +6,4 @@ mod failures;
 mod kills;
 mod market_day;
 mod measure;
-mod postgres;
+pub(crate) mod postgres;

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 /// A running server; it ends when dropped.
-pub(super) struct Server {
+pub(crate) struct Server {
     process: Child,
     port: u16,
     _dir: TempDir,
@@ -36,7 +36,7 @@ fn as_server(program: &Path) -> Command {
 
 impl Server {
     /// Starts one, or says loudly that there is none.
-    pub(super) fn start(test: &str) -> Option<Server> {
+    pub(crate) fn start(test: &str) -> Option<Server> {
         let Some(bin) = programs() else {
             eprintln!("SKIPPED {test}: PostgreSQL is not installed (Debian: apt-get install postgresql)");
             return None;
@@ -82,7 +82,7 @@ impl Server {
     }
 
     /// A fresh database; its URL.
-    pub(super) fn database(&self, name: &str) -> String {
+    pub(crate) fn database(&self, name: &str) -> String {
         let bin = programs().expect("it runs");
         let port = self.port.to_string();
         let made = Command::new(bin.join("createdb"))

@@ -17,7 +17,7 @@ use crate::domain::contracts::Dated;
 use crate::domain::ids::InstanceTag;
 use crate::domain::order::OrderSide;
 use crate::domain::{
-    BookLevel, Bps, Cutoffs, Direction, Instrument, LotSize, Lots, Money, OptionContract, OrderState, OrderType,
+    Age, BookLevel, Bps, Cutoffs, Direction, Instrument, LotSize, Lots, Money, OptionContract, OrderState, OrderType,
     Premium, Right, Segment, SessionHours, SignalId, Strike, TickFlags, TickSource, TimeOfDay, TradeId, VenueRefusal,
 };
 use crate::params::*;

@@ -301,4 +301,7 @@ pub enum BrokerEvent {
         /// Whether it is up.
         up: bool,
     },
+    /// A new process goes on with the day: pushes were missed since the event before, and reads that were under way
+    /// died with the process before it.
+    Resumed,
 }

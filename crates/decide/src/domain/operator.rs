@@ -52,6 +52,14 @@ pub enum OperatorCommand {
     /// A person has looked at every order that is ours and unknown, that came late, or about which the broker contradicts
     /// itself: none of those seen so far keeps entries waiting any more. Orders that still live beyond their end do.
     Acknowledge,
+    /// Real money may be risked, until [`OperatorCommand::Disarm`] or the next session (S24). The shell says this, after
+    /// it has compared the phrase and looked at every check.
+    Arm {
+        /// What was typed: account and caps.
+        phrase: String,
+    },
+    /// No entries before the next [`OperatorCommand::Arm`], and working ones taken back. A live engine begins so.
+    Disarm,
     /// Not a person: whether the guardian, which closes everything should the engine die, is there. Without it no new
     /// risk is taken, and working entries are taken back.
     Guardian {
@@ -144,6 +152,8 @@ mod tests {
             OperatorCommand::Close { position, lots: Some(Lots::new(2)), request: 9 },
             OperatorCommand::Tighten { position, stop: Premium::from_rupees(80) },
             OperatorCommand::Acknowledge,
+            OperatorCommand::Arm { phrase: "arm 1000000001".to_owned() },
+            OperatorCommand::Disarm,
             OperatorCommand::Guardian { alive: false },
             OperatorCommand::TripBreaker { reason: "drill".to_owned() },
         ] {

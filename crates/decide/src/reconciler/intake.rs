@@ -188,7 +188,8 @@ impl Reconciler {
                 unmanaged += beyond;
                 is_working |= own.is_open();
             }
-            let mut shown = Shown::default();
+            let is_listed = rows.iter().any(|row| ContractKey::of_position(row) == contract);
+            let mut shown = Shown { is_listed, ..Shown::default() };
             let of_contract =
                 |row: &&PositionRow| ContractKey::of_position(row) == contract && row.product == Product::Intraday;
             for row in rows.iter().filter(of_contract) {

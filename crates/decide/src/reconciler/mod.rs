@@ -243,6 +243,11 @@ impl Reconciler {
                 }
                 self.is_linked = *up;
             }
+            BrokerEvent::Resumed => {
+                self.is_linked = false;
+                self.reads.abandon();
+                self.start_round(now);
+            }
         }
         self.finish(now, &p, &mut out);
         out

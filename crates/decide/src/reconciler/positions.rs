@@ -30,6 +30,8 @@ pub(super) struct Shown {
     pub(super) day: i64,
     /// Units held, carried ones included.
     pub(super) net: i64,
+    /// The list has a row of the contract, in whatever product.
+    pub(super) is_listed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +119,9 @@ impl Positions {
             let is_repeated = is_looked_at && asked_at >= net.asked_at + p.read_gap;
             is_young && net.net == shown.net && (net.is_known || is_repeated)
         };
-        let is_known = agrees || self.nets.get(&key).is_some_and(repeated);
+        // What traded today keeps its row when it is closed: a list without one is not the whole list, however often it
+        // comes (D11). It may block entries, but it takes no protection away.
+        let is_known = agrees || shown.is_listed && self.nets.get(&key).is_some_and(repeated);
         let earlier = self.nets.get(&key).filter(|n| n.net == shown.net && !is_known).map_or(asked_at, |n| n.asked_at);
         self.nets.insert(key, NetSeen { asked_at: earlier, net: shown.net, is_known });
         if agrees {

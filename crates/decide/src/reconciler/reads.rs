@@ -53,6 +53,13 @@ impl ReadPlan {
         }
     }
 
+    /// Nobody waits for the reads under way any more: all of them are wanted as before.
+    pub(super) fn abandon(&mut self) {
+        for slot in self.slots.values_mut() {
+            (slot.in_flight, slot.last_asked) = (None, None);
+        }
+    }
+
     /// When the newest clean answer of this kind was asked for.
     pub(super) fn last_clean(&self, read: BrokerRead) -> Option<Instant> {
         self.slots.get(&read).and_then(|slot| slot.last_clean)

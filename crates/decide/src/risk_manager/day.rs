@@ -42,6 +42,8 @@ pub enum EntryBlock {
     },
     /// The breaker was tripped by a person, or by another room that found a reason.
     Tripped,
+    /// Nobody has armed the engine this session.
+    Disarmed,
     /// A person halted entries.
     Halted,
     /// A person allowed exits only.
@@ -63,6 +65,7 @@ impl EntryBlock {
             EntryBlock::DayProfit { .. } => "DAY_PROFIT_LOCK",
             EntryBlock::LossStreak { .. } => "LOSS_STREAK_PAUSE",
             EntryBlock::Tripped => "BREAKER_TRIPPED",
+            EntryBlock::Disarmed => "DISARMED",
             EntryBlock::Halted => "HALTED",
             EntryBlock::ReduceOnly => "REDUCE_ONLY",
             EntryBlock::IndexPaused => "INDEX_PAUSED",
@@ -88,6 +91,7 @@ impl std::fmt::Display for EntryBlock {
                 write!(f, "{losses} losses in a row, entries resume at {}", until.ist_time())
             }
             EntryBlock::Tripped => f.write_str("breaker tripped by hand"),
+            EntryBlock::Disarmed => f.write_str("not armed for real money"),
             EntryBlock::Halted => f.write_str("entries halted by the operator"),
             EntryBlock::ReduceOnly => f.write_str("the operator allows exits only"),
             EntryBlock::IndexPaused => f.write_str("index paused by the operator"),

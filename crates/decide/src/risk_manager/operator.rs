@@ -13,6 +13,8 @@ use crate::domain::{ExitReason, Lots, PositionId, Premium, Qty, Underlying};
 pub struct OperatorGate {
     halted: bool,
     reduce_only: bool,
+    /// Whether entries are armed; `None` where they need not be.
+    armed: Option<bool>,
     paused: BTreeSet<Underlying>,
     /// The guardian is gone.
     unguarded: bool,
@@ -25,6 +27,8 @@ impl OperatorGate {
     pub fn block(&self, underlying: Underlying) -> Option<EntryBlock> {
         if self.halted {
             Some(EntryBlock::Halted)
+        } else if self.armed == Some(false) {
+            Some(EntryBlock::Disarmed)
         } else if self.reduce_only {
             Some(EntryBlock::ReduceOnly)
         } else if self.unguarded {
@@ -41,12 +45,24 @@ impl OperatorGate {
 
     /// Every door that is closed, in words.
     pub fn closed(&self) -> Vec<String> {
-        let whole = [(self.halted, "halted"), (self.reduce_only, "reduce only"), (self.unguarded, "no guardian")];
+        let whole = [
+            (self.halted, "halted"),
+            (self.armed == Some(false), "disarmed"),
+            (self.reduce_only, "reduce only"),
+            (self.unguarded, "no guardian"),
+        ];
         let whole = whole.into_iter().filter(|(is_closed, _)| *is_closed).map(|(_, word)| word.to_owned());
         whole.chain(self.paused.iter().map(|underlying| format!("{underlying} paused"))).collect()
     }
 
+    /// Whether entries are armed; `None` where they need not be.
+    pub const fn armed(&self) -> Option<bool> {
+        self.armed
+    }
+
     pub(super) fn new_day(&mut self) {
+        // Nobody arms more than one session.
+        self.armed = self.armed.map(|_| false);
         self.requests.clear();
     }
 }
@@ -71,13 +87,19 @@ impl RiskManager {
         let answer = match command {
             OperatorCommand::Halt => {
                 let changed = !std::mem::replace(&mut self.gate.halted, true);
-                actions.extend(self.plans.keys().map(|position| RiskAction::StopBuying { position: *position }));
+                self.stop_buying(&mut actions);
+                done(changed)
+            }
+            OperatorCommand::Arm { .. } => done(self.gate.armed.replace(true) != Some(true)),
+            OperatorCommand::Disarm => {
+                let changed = self.gate.armed.replace(false) != Some(false);
+                self.stop_buying(&mut actions);
                 done(changed)
             }
             OperatorCommand::Guardian { alive } => {
                 let changed = std::mem::replace(&mut self.gate.unguarded, !alive) == *alive;
                 if !alive {
-                    actions.extend(self.plans.keys().map(|position| RiskAction::StopBuying { position: *position }));
+                    self.stop_buying(&mut actions);
                 }
                 done(changed)
             }
@@ -113,6 +135,11 @@ impl RiskManager {
         };
         self.refresh_wake();
         (answer, actions)
+    }
+
+    /// Every entry that works is taken back.
+    fn stop_buying(&self, actions: &mut RiskActions) {
+        actions.extend(self.plans.keys().map(|position| RiskAction::StopBuying { position: *position }));
     }
 
     fn close(

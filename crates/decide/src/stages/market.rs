@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 
 use crate::domain::{
-    Age, IndexPrice, Instant, Instrument, InstrumentId, InstrumentKind, Premium, SessionCalendar, Stamp, Tick,
-    Underlying, Universe,
+    IndexPrice, Instant, Instrument, InstrumentId, InstrumentKind, Premium, SessionCalendar, Stamp, Tick, Underlying,
+    Universe,
 };
 use crate::tick_cache::{ChainSnapshot, Quote, TickCache, TickRefusal};
 
@@ -69,11 +69,6 @@ impl Market {
     #[inline]
     pub fn quote(&self, instrument: InstrumentId) -> Option<Quote> {
         self.cache.quote(instrument).copied()
-    }
-
-    /// Of these instruments, those whose last quote is older than `limit`, or missing: somebody should ask for one (F-42).
-    pub fn stale(&self, now: Instant, limit: Age, held: impl Iterator<Item = InstrumentId>) -> Vec<InstrumentId> {
-        held.filter(|id| self.cache.quote(*id).is_none_or(|q| q.age(now) > limit)).collect()
     }
 
     /// Last level of an index.

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use futures_util::future::BoxFuture;
 use scalper_decide::domain::broker::{BrokerOrderId, OrderRow, PositionRow, TradeRow};
-use scalper_decide::domain::{ClientOrderId, Money};
+use scalper_decide::domain::{ClientOrderId, Instant, Money};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -124,6 +124,13 @@ impl<M> Client<M> {
     /// Account, token validity, segments, data plan.
     pub async fn profile(&self) -> Result<Profile, Fault> {
         self.shared.read_as(self.get(&self.shared.endpoints.paths.profile, &[], BOOK), typed).await
+    }
+
+    /// The broker's clock by the `Date` of an answer, whatever the answer is; `None` when it carries none.
+    pub async fn server_date(&self) -> Result<Option<Instant>, Fault> {
+        self.shared.grant(BOOK).await?;
+        let call = self.get(&self.shared.endpoints.paths.profile, &[], BOOK);
+        Ok(self.transport().exchange(call.request, &self.shared.who()).await?.date)
     }
 
     /// Static addresses.

@@ -20,7 +20,7 @@ use std::sync::{Mutex, MutexGuard};
 use chrono::NaiveDate;
 use futures_util::future::BoxFuture;
 use scalper_decide::domain::{Age, ClientOrderId, Instant, Underlying};
-use scalper_decide::rate_budget::{Call, Family, OrderUse, Permit, RateBudget, RateParams, WindowUse};
+use scalper_decide::rate_budget::{Call, Family, OrderUsage, OrderUse, Permit, RateBudget, RateParams, WindowUse};
 
 use super::budget::{BudgetPort, CallClass, ChainKey, NotGranted};
 use crate::clock::SessionClock;
@@ -167,6 +167,15 @@ fn call(class: CallClass) -> Call {
     }
 }
 
+/// Order calls that every process of a data folder made so far.
+///
+/// # Errors
+/// The file cannot be read, in words.
+pub fn used(dir: &Path, clock: SessionClock) -> Result<OrderUsage, String> {
+    let used = BudgetLog::open(dir, RateParams::default(), clock).and_then(|budget| budget.order_usage());
+    used.map_err(|e| format!("{}: {e}", dir.join(FILE).display()))
+}
+
 /// A number that no other open budget of this machine has.
 fn writer() -> u64 {
     static OPENED: AtomicU32 = AtomicU32::new(0);
@@ -190,6 +199,14 @@ impl BudgetLog {
         inner.end_line()?;
         inner.sync(now, true)?;
         Ok(BudgetLog { clock, inner: Mutex::new(inner) })
+    }
+
+    /// Order calls made so far.
+    pub fn order_usage(&self) -> io::Result<OrderUsage> {
+        let now = self.clock.now();
+        let mut inner = self.inner();
+        inner.sync(now, false)?;
+        Ok(inner.budget.order_usage(now))
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

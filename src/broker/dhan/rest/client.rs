@@ -173,8 +173,17 @@ fn build<M>(
 ) -> Result<Client<M>, BuildError> {
     endpoints.check_transport().map_err(BuildError::Transport)?;
     let transport = Transport::new(limits).map_err(BuildError::Transport)?;
+    Ok(over(transport, endpoints, credentials, budget))
+}
+
+fn over<M>(
+    transport: Transport,
+    endpoints: Endpoints,
+    credentials: CurrentCredentials,
+    budget: Arc<dyn BudgetPort>,
+) -> Client<M> {
     let token_dead = Arc::new(Notify::new());
-    Ok(Client { shared: Arc::new(Shared { transport, endpoints, credentials, budget, token_dead }), mode: PhantomData })
+    Client { shared: Arc::new(Shared { transport, endpoints, credentials, budget, token_dead }), mode: PhantomData }
 }
 
 impl Client<Paper> {
@@ -220,6 +229,19 @@ impl Client<Sim> {
         limits: Limits,
     ) -> Result<Client<Sim>, BuildError> {
         build(Endpoints::at_simulator(base)?, credentials, budget, limits)
+    }
+
+    /// The simulator in this process, without HTTP between.
+    #[cfg(test)]
+    pub(crate) fn by_hand(
+        credentials: CurrentCredentials,
+        budget: Arc<dyn BudgetPort>,
+        limits: Limits,
+        hand: super::transport::Hand,
+    ) -> Client<Sim> {
+        let endpoints = Endpoints::at_simulator("http://127.0.0.1:1/v2").expect("a loopback address");
+        let transport = Transport::by_hand(limits, hand).expect("a client can be made");
+        over(transport, endpoints, credentials, budget)
     }
 
     /// The order port.

@@ -3,8 +3,9 @@
 use std::io::Read as _;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, Url};
+use scalper_decide::domain::Instant;
 use secrecy::ExposeSecret as _;
 
 use super::error::tidy;
@@ -53,6 +54,8 @@ pub(super) struct Request {
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) http: u16,
+    /// The sender's clock, whole seconds.
+    pub(super) date: Option<Instant>,
     pub(super) body: Vec<u8>,
 }
 
@@ -61,6 +64,37 @@ pub(super) struct Reply {
 pub(super) struct Transport {
     http: reqwest::Client,
     limits: Limits,
+    /// Carries exchanges inside this process in place of HTTP.
+    #[cfg(test)]
+    hand: Option<Hand>,
+}
+
+/// An exchange inside this process.
+#[cfg(test)]
+#[derive(Clone)]
+pub(crate) struct Hand(
+    pub(crate) std::sync::Arc<dyn Fn(Handed) -> futures_util::future::BoxFuture<'static, Given> + Send + Sync>,
+);
+
+/// What is handed over.
+#[cfg(test)]
+#[derive(Debug, Clone)]
+pub(crate) struct Handed {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) body: Vec<u8>,
+    pub(crate) who: Credentials,
+}
+
+/// What comes back: status and body, or nothing when the connection was cut.
+#[cfg(test)]
+pub(crate) type Given = Option<(u16, Vec<u8>)>;
+
+#[cfg(test)]
+impl std::fmt::Debug for Hand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hand")
+    }
 }
 
 impl Transport {
@@ -86,11 +120,42 @@ impl Transport {
             .referer(false)
             .build()
             .map_err(|e| chain(&e.without_url()))?;
-        Ok(Transport { http, limits })
+        Ok(Transport {
+            http,
+            limits,
+            #[cfg(test)]
+            hand: None,
+        })
+    }
+
+    /// The same, inside this process.
+    #[cfg(test)]
+    pub(super) fn by_hand(limits: Limits, hand: Hand) -> Result<Transport, String> {
+        Ok(Transport { hand: Some(hand), ..Transport::new(limits)? })
+    }
+
+    #[cfg(test)]
+    async fn hand_over(&self, hand: &Hand, request: Request, who: &Credentials) -> Result<Reply, Fault> {
+        let handed = Handed {
+            method: request.method.as_str().to_owned(),
+            path: request.url.path().to_owned(),
+            body: request.body.unwrap_or_default(),
+            who: who.clone(),
+        };
+        let nothing = |text: &str| Fault::RetryableRead(Said { http: None, code: None, text: text.to_owned() });
+        match tokio::time::timeout(self.limits.total, (hand.0)(handed)).await {
+            Err(_) => Err(nothing("time-out")),
+            Ok(None) => Err(nothing("connection closed before message completed")),
+            Ok(Some((http, body))) => Ok(Reply { http, date: None, body }),
+        }
     }
 
     /// Sends a request of the API, with the token, and reads the whole answer.
     pub(super) async fn exchange(&self, request: Request, who: &Credentials) -> Result<Reply, Fault> {
+        #[cfg(test)]
+        if let Some(hand) = &self.hand {
+            return self.hand_over(hand, request, who).await;
+        }
         let headers = headers(who).ok_or_else(|| Fault::NotSent("the token is no header value".to_owned()))?;
         let mut builder = self.http.request(request.method, request.url).headers(headers);
         if let Some(body) = request.body {
@@ -98,8 +163,9 @@ impl Transport {
         }
         let mut response = builder.send().await.map_err(send_fault)?;
         let http = response.status().as_u16();
+        let date = response.headers().get(DATE).and_then(date_of);
         let body = self.body(&mut response, http).await?;
-        Ok(Reply { http, body })
+        Ok(Reply { http, date, body })
     }
 
     /// Asks a public address, without the token; the body is read by the caller.
@@ -136,6 +202,11 @@ impl Transport {
         }
         Ok(out)
     }
+}
+
+fn date_of(header: &HeaderValue) -> Option<Instant> {
+    let at = chrono::DateTime::parse_from_rfc2822(header.to_str().ok()?).ok()?;
+    Some(Instant::from_secs(at.timestamp()))
 }
 
 fn headers(who: &Credentials) -> Option<HeaderMap> {

@@ -36,6 +36,9 @@ pub struct SocketConfig {
     pub max_message_bytes: usize,
     /// Seed of the jitter.
     pub jitter_seed: u64,
+    /// Connects inside this process in place of TCP.
+    #[cfg(test)]
+    pub(crate) pipe: Option<super::dial::Piper>,
 }
 
 impl SocketConfig {
@@ -56,6 +59,8 @@ impl SocketConfig {
             bad_frames_per_minute: 5,
             max_message_bytes: 1 << 20,
             jitter_seed: 0,
+            #[cfg(test)]
+            pipe: None,
         }
     }
 }

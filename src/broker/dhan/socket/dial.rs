@@ -10,7 +10,27 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 use super::config::SocketConfig;
 use super::link::DownCause;
 
-pub(crate) type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
+/// A connection.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    /// Over the network.
+    Net(Box<WebSocketStream<MaybeTlsStream<TcpStream>>>),
+    /// Inside this process.
+    #[cfg(test)]
+    Pipe(Box<WebSocketStream<tokio::io::DuplexStream>>),
+}
+
+/// Makes connections inside this process: the other end is somebody's already.
+#[cfg(test)]
+#[derive(Clone)]
+pub(crate) struct Piper(pub(crate) std::sync::Arc<dyn Fn() -> tokio::io::DuplexStream + Send + Sync>);
+
+#[cfg(test)]
+impl std::fmt::Debug for Piper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Piper")
+    }
+}
 
 /// Connects within the time allowed.
 pub(crate) async fn dial(url: &SecretString, config: &SocketConfig) -> Result<Stream, DownCause> {
@@ -20,10 +40,19 @@ pub(crate) async fn dial(url: &SecretString, config: &SocketConfig) -> Result<St
         .read_buffer_size(64 << 10)
         .max_message_size(Some(config.max_message_bytes))
         .max_frame_size(Some(config.max_message_bytes));
+    #[cfg(test)]
+    if let Some(Piper(connect)) = &config.pipe {
+        let upgrade = tokio_tungstenite::client_async_with_config(request, connect(), Some(limits));
+        return match tokio::time::timeout(config.connect_timeout, upgrade).await {
+            Err(_) => Err(DownCause::ConnectTimeout),
+            Ok(Err(error)) => Err(cause(&error)),
+            Ok(Ok((stream, _))) => Ok(Stream::Pipe(Box::new(stream))),
+        };
+    }
     match tokio::time::timeout(config.connect_timeout, connect_async_with_config(request, Some(limits), true)).await {
         Err(_) => Err(DownCause::ConnectTimeout),
         Ok(Err(error)) => Err(cause(&error)),
-        Ok(Ok((stream, _))) => Ok(stream),
+        Ok(Ok((stream, _))) => Ok(Stream::Net(Box::new(stream))),
     }
 }
 

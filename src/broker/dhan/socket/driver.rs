@@ -74,6 +74,11 @@ pub(crate) struct Driver<P> {
     protocol: P,
 }
 
+/// Messages both ways.
+trait Duplex: Sink<Message, Error = Error> + futures_util::Stream<Item = Result<Message, Error>> + Unpin {}
+
+impl<S: Sink<Message, Error = Error> + futures_util::Stream<Item = Result<Message, Error>> + Unpin> Duplex for S {}
+
 /// Waits for a change; for ever when the sender is gone.
 async fn changed<T>(receiver: &mut watch::Receiver<T>) {
     if receiver.changed().await.is_err() {
@@ -193,8 +198,10 @@ impl<P: Protocol> Driver<P> {
             }
             dial(&url, &self.config).await
         };
-        let mut stream = match dialled {
-            Ok(stream) => stream,
+        match dialled {
+            Ok(Stream::Net(stream)) => self.talk(*stream, &credentials).await,
+            #[cfg(test)]
+            Ok(Stream::Pipe(stream)) => self.talk(*stream, &credentials).await,
             Err(cause) => {
                 // 4xx: the account, not the network. Nobody knocks again soon (A20).
                 let knocked_too_often = matches!(cause, DownCause::Refused(400..=499));
@@ -204,27 +211,31 @@ impl<P: Protocol> Driver<P> {
                     self.gate.cool_off(pause, false);
                     return Next::CoolOff;
                 }
-                return Next::BackOff;
+                Next::BackOff
             }
-        };
+        }
+    }
+
+    /// An open connection, from its first word to its last.
+    async fn talk<S: Duplex>(&mut self, mut stream: S, credentials: &Credentials) -> Next {
         let opened = Instant::now();
         let frames_before = self.report.frames;
         self.report.connects += 1;
         self.report.connected_at = Some(self.clock.now());
         let mut out = VecDeque::new();
-        self.protocol.opened(&credentials, &mut out);
+        self.protocol.opened(credentials, &mut out);
         let wanted = self.inputs.wanted.borrow_and_update().clone();
         self.protocol.want(&wanted, &mut out);
         self.set(LinkState::Degraded, self.report.cause.clone());
 
-        let End { cause, next, farewell } = self.live(&mut stream, out, opened, &credentials).await;
+        let End { cause, next, farewell } = self.live(&mut stream, out, opened, credentials).await;
         if farewell {
             let words = self.protocol.farewell();
             let goodbye = async {
                 if let Some(words) = words {
                     stream.send(words).await?;
                 }
-                stream.close(None).await
+                stream.close().await
             };
             // Whether the goodbye was heard changes nothing.
             let _ = timeout(FAREWELL, goodbye).await;
@@ -243,9 +254,9 @@ impl<P: Protocol> Driver<P> {
     }
 
     /// Reads an open connection to its end.
-    async fn live(
+    async fn live<S: Duplex>(
         &mut self,
-        stream: &mut Stream,
+        stream: &mut S,
         mut out: VecDeque<Message>,
         opened: Instant,
         used: &Credentials,

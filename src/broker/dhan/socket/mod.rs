@@ -23,6 +23,8 @@ pub use config::SocketConfig;
 pub use link::{Anomaly, DownCause, LinkReport, LinkState};
 pub use subscriptions::Wanted;
 
+#[cfg(test)]
+pub(crate) use dial::Piper;
 pub(crate) use dial::with_query;
 pub(crate) use driver::{Driver, Inputs};
 pub(crate) use gate::Gate;

@@ -218,6 +218,25 @@ fn d11_a_failed_or_empty_position_list_is_not_flat() {
 }
 
 #[test]
+fn d11_lists_without_the_row_of_what_traded_today_never_cap_what_may_be_sold() {
+    // I6: found by the fault drill, where two empty lists took the stop away. They do stop entries.
+    let (mut d, done) = holding();
+    for secs in [20, 22, 24, 26, 28] {
+        d.positions(at(secs), &[]);
+        d.book(at(secs + 1), std::slice::from_ref(&done));
+        assert_eq!(d.r.sellable(SLOT, Qty::new(2 * LOT)), None);
+    }
+    assert_eq!((d.found("POSITION_DIFFERS"), d.block()), (1, Some("POSITION_DIFFERS")));
+    let elsewhere = PositionRow { product: Product::Margin, ..position(2, 0) };
+    d.positions(at(30), std::slice::from_ref(&elsewhere));
+    d.book(at(31), &[done]);
+    d.positions(at(32), &[elsewhere]);
+    assert_eq!(d.r.sellable(SLOT, Qty::new(2 * LOT)), Some(Qty::ZERO), "converted to another product (E14)");
+    d.positions(at(34), &[position(2, 0)]);
+    assert_eq!((d.block(), d.r.sellable(SLOT, Qty::new(2 * LOT))), (None, Some(Qty::new(2 * LOT))));
+}
+
+#[test]
 fn d12_positions_older_than_our_last_fill_are_ignored() {
     let (mut d, _) = holding();
     for secs in [2, 4, 6, 8, 10] {
@@ -302,6 +321,28 @@ fn entries_wait_for_the_first_clean_round_and_for_one_after_each_reconnect() {
     assert_eq!(d.block(), Some("RECONCILING"), "the orders were asked for before the link came up");
     d.book(at(7), &[]);
     assert_eq!(d.block(), None);
+}
+
+#[test]
+fn a_new_process_reads_every_book_at_once_and_enters_nothing_before() {
+    // I34, P4: reads under way died with the process before, and its link says nothing about this one's.
+    let mut d = Desk::open();
+    d.reads.clear();
+    d.pass(at(30));
+    assert_eq!(d.reads.len(), 3, "a round is under way");
+    d.reads.clear();
+    d.hear(at(31), BrokerEvent::Resumed);
+    assert_eq!(d.reads.iter().map(|(_, read)| *read).collect::<Vec<_>>(), ROUND);
+    assert!(!d.r.is_reconciled());
+    assert_eq!(d.block(), Some("RECONCILING"));
+    d.hear(at(32), BrokerEvent::Orders { asked_at: at(30), rows: vec![] });
+    d.trades(at(32), &[]);
+    d.positions(at(32), &[]);
+    assert_eq!(d.block(), Some("RECONCILING"), "the orders were asked for by the process before");
+    d.book(at(33), &[]);
+    assert_eq!(d.block(), None);
+    d.hear(at(34), BrokerEvent::PushLink { up: true });
+    assert_eq!(d.block(), Some("RECONCILING"), "its own link came up");
 }
 
 #[test]

@@ -43,6 +43,25 @@ fn a_halt_takes_working_entries_back_and_lasts_until_resumed_over_days() {
 }
 
 #[test]
+fn an_armed_engine_is_disarmed_by_a_person_and_by_the_next_session_and_leaves_positions_all_the_same() {
+    // S24
+    let mut risk = manager(params());
+    assert_eq!(risk.gate().armed(), None, "where no real money is risked nothing has to be armed");
+    assert_eq!(ask(&mut risk, OperatorCommand::Disarm).0, DONE);
+    assert_eq!(code(&risk, Underlying::Nifty), Some("DISARMED"));
+    hold(&mut risk, 1, 100);
+    let (answer, actions) = ask(&mut risk, OperatorCommand::Flatten { underlying: None });
+    assert_eq!((answer, actions.len()), (DONE, 1), "exits need no arming");
+    risk.closed(stamp(11, 0, 0).at, ID, None);
+    let arm = || OperatorCommand::Arm { phrase: "arm".to_owned() };
+    assert_eq!(ask(&mut risk, OperatorCommand::Resume).0, UNCHANGED, "resume does not arm");
+    assert_eq!((ask(&mut risk, arm()).0, ask(&mut risk, arm()).0), (DONE, UNCHANGED));
+    assert_eq!(code(&risk, Underlying::Nifty), None);
+    open_again(&mut risk, tomorrow());
+    assert_eq!(code(&risk, Underlying::Nifty), Some("DISARMED"));
+}
+
+#[test]
 fn each_block_names_itself_and_only_its_own_scope() {
     let mut risk = manager(params());
     assert_eq!(ask(&mut risk, OperatorCommand::Pause { underlying: Underlying::Nifty }).0, DONE);
