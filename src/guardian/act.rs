@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use scalper_decide::domain::event::OperatorCommand;
 use scalper_decide::domain::{Age, Instant};
+use sd_notify::NotifyState;
 
 use crate::engine::handle::EngineHandle;
 use crate::engine::runtime::Stopped;
@@ -78,6 +79,8 @@ async fn close(handle: &EngineHandle) -> usize {
             continue;
         }
         looked = status.at;
+        // A service manager must not end a take-over that goes on.
+        let _ = sd_notify::notify(&[NotifyState::Watchdog]);
         most = most.max(status.positions.len());
         if is_flat(&status) {
             handle.stop(ACTOR).await;

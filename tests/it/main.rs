@@ -9,6 +9,7 @@ mod determinism;
 mod endings;
 mod faults;
 mod fuzz_sockets;
+mod guardian;
 mod kill_drill;
 mod lookahead;
 mod modes;

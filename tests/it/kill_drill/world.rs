@@ -183,6 +183,8 @@ impl Daemon {
         let mut command = scalper();
         command
             .args(["run", "--config", "algo.yml", "--simulator", "simulator.json", "--listen", "127.0.0.1:0"])
+            // Its restarts are the drill's own business.
+            .arg("--no-guardian")
             .args(["--data-dir", "data"])
             .args(world.url_argument().iter().flat_map(|url| ["--url", url]))
             .current_dir(world.dir.path())

@@ -1,0 +1,337 @@
+//! The guardian against real processes: a simulator that goes on whatever happens, an engine that is killed or stopped,
+//! and the books the simulator keeps as the witness (N6, E8, I3, I20).
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// Longest wait for anything; a healthy machine needs a fraction.
+const PATIENCE: Duration = Duration::from_secs(150);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Rules that trade all the time and hold for long.
+const CONFIG: &str = "
+preset: [demo]
+indices:
+  NIFTY: {enabled: true, key: NIFTY, sid: 13, segment: IDX_I, capital_alloc_pct: 60, premium_min_rupees: none}
+  BANKNIFTY: {enabled: true, key: BANKNIFTY, sid: 25, segment: IDX_I, capital_alloc_pct: 60, premium_min_rupees: none}
+  SENSEX: {enabled: true, key: SENSEX, sid: 51, segment: IDX_I, capital_alloc_pct: 60, premium_min_rupees: none, day_loss_pct: none}
+signals:
+  trigger: state
+  confirmation_timeframe: none
+  opening_no_trade_minutes: 0
+  adx: {min_primary: 0}
+  iv_rank: {enabled: false}
+chain: {min_oi: 0, max_spread_pct: 5, iv_min_pct: 1, iv_max_pct: 300}
+capital:
+  opening_balance_rupees: 1000000
+  max_lots: 2
+  bands:
+    - {up_to_rupees: none, allocation_pct: 50, risk_per_trade_pct: 5, day_loss_pct: 20}
+entry_guard:
+  max_positions_per_index: 2
+  max_positions_total: 6
+  cooldown_direction_secs: 0
+  cooldown_strike_secs: 0
+  max_spread_pct: 5
+  slippage_cap_pct: 3
+  max_trades_per_index: 1000
+  max_trades_per_day: 1000
+risk:
+  stop_pct: 40
+  target_pct: 90
+  trail: none
+  profit_lock: none
+  time_stop_minutes: 300
+  day_profit: none
+  expiry_limits: []
+";
+
+fn scalper() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_scalper"))
+}
+
+/// A simulator with its account, and a folder for engines and guardians. Everything left of it ends when dropped.
+struct World {
+    simulator: Child,
+    dir: tempfile::TempDir,
+    rest: String,
+    http: reqwest::Client,
+    runtime: tokio::runtime::Runtime,
+}
+
+struct Engine {
+    process: Child,
+    log: PathBuf,
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // A guardian is nobody's child.
+        if let Some(pid) = self.guardian() {
+            signal(pid, Signal::KILL);
+        }
+        let _ = self.simulator.kill();
+        let _ = self.simulator.wait();
+    }
+}
+
+fn signal(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    let _ = kill_process(pid, signal);
+}
+
+/// Asks until it is so.
+fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>, log: impl Fn() -> String) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "no {what} in {PATIENCE:?}:\n{}", log());
+        std::thread::sleep(PAUSE);
+    }
+}
+
+impl World {
+    fn start(speed: &str) -> World {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("algo.yml"), CONFIG).unwrap();
+        let mut simulator = scalper()
+            .args(["sim", "--json", "--speed", speed, "--seed", "1"])
+            .current_dir(dir.path())
+            .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(dir.path().join("simulator.log")).unwrap())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(simulator.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        std::fs::write(dir.path().join("simulator.json"), &line).unwrap();
+        let facts: Value = serde_json::from_str(&line).expect("the simulator says where it is");
+        let rest = facts["rest"].as_str().unwrap().trim_end_matches("/v2").to_owned();
+        // Another test of this binary may have installed it already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        World { simulator, dir, rest, http, runtime }
+    }
+
+    fn verb(&self, verb: &str) -> Command {
+        let mut command = scalper();
+        command.args([verb, "--config", "algo.yml", "--simulator", "simulator.json", "--data-dir", "data"]);
+        command.current_dir(self.dir.path());
+        command
+    }
+
+    fn engine(&self, more: &[&str]) -> Engine {
+        let log = self.dir.path().join("engine.log");
+        let out = std::fs::OpenOptions::new().append(true).create(true).open(&log).unwrap();
+        let mut command = self.verb("run");
+        command.args(["--listen", "127.0.0.1:0"]).args(more).stdout(Stdio::null()).stderr(out);
+        Engine { process: command.spawn().unwrap(), log }
+    }
+
+    fn logs(&self) -> String {
+        let read = |name: &str| std::fs::read_to_string(self.dir.path().join(name)).unwrap_or_default();
+        let status = self.status().map_or(String::new(), |s| format!("{s:#}"));
+        [status, read("engine.log"), read("data/guardian.log"), read("data/guardian.alarms")].join("\n--\n")
+    }
+
+    fn ask(&self, verb: &[&str]) -> (i32, String) {
+        let mut command = scalper();
+        let out = command.args(verb).args(["--data-dir", "data"]).current_dir(self.dir.path()).output().unwrap();
+        let text = [out.stdout, out.stderr].concat();
+        (out.status.code().unwrap_or(-1), String::from_utf8_lossy(&text).into_owned())
+    }
+
+    fn status(&self) -> Option<Value> {
+        let (code, text) = self.ask(&["status", "--json"]);
+        (code == 0).then(|| serde_json::from_str(&text).unwrap())
+    }
+
+    fn until_status(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        until(what, || self.status().filter(|status| is_so(status)), || self.logs())
+    }
+
+    /// Waits until something is owned, by the engine's word and the simulator's.
+    fn until_holding(&self) {
+        self.until_status("position", |s| {
+            let open = |p: &Value| p["phase"] == "open" && p["owned"].as_i64().unwrap() > 0;
+            s["positions"].as_array().unwrap().iter().any(open)
+        });
+        assert!(!self.truth().held.is_empty());
+    }
+
+    /// The guardian's process, while it lives.
+    fn guardian(&self) -> Option<u32> {
+        let text = std::fs::read_to_string(self.dir.path().join("data/guardian.beat")).ok()?;
+        let report: Value = serde_json::from_str(text.lines().next()?).ok()?;
+        let pid = u32::try_from(report["process"]["pid"].as_u64()?).ok()?;
+        scalper::guardian::process::Process::of(pid).map(|_| pid)
+    }
+
+    fn alarms(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("data/guardian.alarms")).unwrap_or_default()
+    }
+
+    fn get(&self, path: &str) -> Value {
+        let asked = self.http.get(format!("{}/sim/{path}", self.rest)).send();
+        self.runtime.block_on(async { asked.await.expect("the simulator answers").json().await.unwrap() })
+    }
+
+    fn now_ns(&self) -> i64 {
+        self.get("clock")["now_ns"].as_i64().expect("a time")
+    }
+
+    /// What really happened. No unit was ever sold twice, no order placed twice.
+    fn truth(&self) -> Truth {
+        let truth = self.get("truth");
+        assert_eq!(truth["contradictions"], serde_json::json!([]));
+        let mut held: BTreeMap<String, i64> = BTreeMap::new();
+        for trade in truth["trades"].as_array().unwrap() {
+            let units = trade["tradedQuantity"].as_i64().unwrap();
+            let sign = if trade["transactionType"] == "SELL" { -1 } else { 1 };
+            let net = held.entry(trade["securityId"].to_string()).or_default();
+            *net += sign * units;
+            assert!(*net >= 0, "more sold than owned (I3): {trade}");
+        }
+        held.retain(|_, net| *net != 0);
+        let orders = truth["orders"].as_array().unwrap();
+        let ids: std::collections::BTreeSet<_> = orders.iter().map(|o| o["correlationId"].to_string()).collect();
+        assert_eq!(ids.len(), orders.len(), "an order was placed twice (L2)");
+        let over = ["TRADED", "CANCELLED", "REJECTED", "EXPIRED"];
+        let live = orders.iter().filter(|o| !over.contains(&o["orderStatus"].as_str().unwrap())).count();
+        Truth { held, live, orders: orders.clone() }
+    }
+
+    /// Waits until nothing is held and nothing works; how long that was in session time.
+    fn until_flat(&self, since: i64) -> f64 {
+        let flat = || Some(self.truth()).filter(|t| t.held.is_empty() && t.live == 0).map(|_| self.now_ns());
+        let at = until("flat account", flat, || self.logs());
+        (at - since) as f64 / 1e9
+    }
+
+    fn until_gone(&self, pid: u32) {
+        until("end of the guardian", || (self.guardian() != Some(pid)).then_some(()), || self.logs());
+    }
+}
+
+struct Truth {
+    held: BTreeMap<String, i64>,
+    live: usize,
+    orders: Vec<Value>,
+}
+
+impl Engine {
+    fn until_end(&mut self) -> ExitStatus {
+        let log = self.log.clone();
+        let process = &mut self.process;
+        until("end of the engine", || process.try_wait().unwrap(), || std::fs::read_to_string(&log).unwrap_or_default())
+    }
+}
+
+#[test]
+fn an_engine_that_is_killed_with_open_lots_leaves_nothing_open_and_the_next_one_finds_it_so() {
+    // N6, I3
+    let world = World::start(&std::env::var("SCALPER_GUARDIAN_SPEED").unwrap_or_else(|_| "20".to_owned()));
+    let mut engine = world.engine(&[]);
+    world.until_holding();
+    let guardian = world.guardian().expect("run started one");
+    assert_ne!(guardian, engine.process.id());
+    let killed_at = world.now_ns();
+    engine.process.kill().unwrap();
+    let took = world.until_flat(killed_at);
+    eprintln!("flat {took:.1} session seconds after the kill\n{}", world.alarms());
+    world.until_gone(guardian);
+    assert!(world.alarms().contains("the engine died") && world.alarms().contains("flat: "), "{}", world.alarms());
+    engine.process.wait().unwrap();
+
+    // The folder is free again; what the guardian did is in the journal, and entries wait for a person.
+    let mut next = world.engine(&[]);
+    let status = world.until_status("readiness for exits", |s| s["ready"]["exits"] == true);
+    assert_eq!(status["positions"], serde_json::json!([]));
+    assert_eq!(status["in_doubt"], 0);
+    assert!(status["blocks"].as_array().unwrap().iter().any(|block| block == "halted"), "{status:#}");
+    assert!(status["money"]["trades"].as_u64().unwrap() >= 1);
+    let guardian = until("another guardian", || world.guardian(), || world.logs());
+
+    // An end in order with nothing held is no reason to do anything.
+    world.until_status("a watching guardian", |s| s["guardian"]["is_alive"] == true);
+    assert_eq!(world.ask(&["stop"]).0, 0);
+    assert!(next.until_end().success());
+    let alarms = world.alarms();
+    world.until_gone(guardian);
+    assert_eq!(world.alarms(), alarms);
+    world.truth();
+    let (code, proof) = world.ask(&["db", "verify"]);
+    assert_eq!(code, 0, "{proof}");
+}
+
+#[test]
+fn an_engine_that_stands_still_is_fenced_off_before_its_lots_are_sold_and_sends_nothing_when_it_wakes() {
+    // E8, I20
+    let world = World::start("20");
+    let mut engine = world.engine(&[]);
+    world.until_holding();
+    let guardian = world.guardian().expect("run started one");
+    let stopped_at = world.now_ns();
+    signal(engine.process.id(), Signal::STOP);
+    let took = world.until_flat(stopped_at);
+    eprintln!("flat {took:.1} session seconds after the stop\n{}", world.alarms());
+    world.until_gone(guardian);
+    assert!(world.alarms().contains("silent"), "{}", world.alarms());
+    let before = world.truth();
+    assert_eq!(engine.process.try_wait().unwrap(), None, "it lives, and knows nothing yet");
+
+    signal(engine.process.id(), Signal::CONT);
+    let ended = engine.until_end();
+    assert!(!ended.success());
+    let log = std::fs::read_to_string(&engine.log).unwrap();
+    assert!(log.contains("another daemon holds the lease"), "{log}");
+    let after = world.truth();
+    assert_eq!(after.orders, before.orders, "it sent nothing");
+    assert!(after.held.is_empty());
+}
+
+#[test]
+fn without_a_guardian_there_are_no_entries_and_exits_go_on() {
+    // N6
+    let world = World::start("20");
+    let mut engine = world.engine(&["--guardian", "elsewhere"]);
+    let refused = |s: &Value| {
+        let named = |why: &Value| why.as_str().unwrap().contains("no guardian is awake");
+        s["ready"]["entries"] == false && s["ready"]["waiting_for"].as_array().unwrap().iter().any(named)
+    };
+    let first = world.until_status("readiness for exits", |s| s["ready"]["exits"] == true);
+    assert!(refused(&first), "{first:#}");
+    let mut guardian = world.verb("guardian").stderr(Stdio::null()).spawn().unwrap();
+    world.until_status("readiness for entries", |s| s["ready"]["entries"] == true);
+    world.until_holding();
+
+    // A second one is refused.
+    let second = world.verb("guardian").output().unwrap();
+    assert!(!second.status.success() && String::from_utf8_lossy(&second.stderr).contains("has a guardian already"));
+
+    guardian.kill().unwrap();
+    guardian.wait().unwrap();
+    let alone = world.until_status("a refusal of entries", refused);
+    assert_eq!(alone["ready"]["exits"], true);
+    assert!(alone["alarms"].as_array().unwrap().iter().any(|alarm| alarm["key"] == "NO_GUARDIAN"), "{alone:#}");
+    assert_eq!(world.ask(&["flatten"]).0, 0);
+    world.until_flat(0);
+    assert_eq!(world.ask(&["stop"]).0, 0);
+    assert!(engine.until_end().success());
+}
