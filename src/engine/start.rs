@@ -472,7 +472,12 @@ pub(super) fn follow_session(clock: &SessionClock, hours: &SessionHours, expecte
 }
 
 /// Keeps the feed's set in step with the money and with what is held; pinned within one look after a fill.
-pub(super) fn subscriptions(sockets: Sockets, indices: Vec<Underlying>, day: NaiveDate, evidence: SharedEvidence) -> OnLook {
+pub(super) fn subscriptions(
+    sockets: Sockets,
+    indices: Vec<Underlying>,
+    day: NaiveDate,
+    evidence: SharedEvidence,
+) -> OnLook {
     let mut watch = Watch::new();
     Box::new(move |books, universe| {
         // The whole of it: a socket ends when its end of this is dropped.

@@ -17,12 +17,7 @@ use crate::store::writer::{Durability, Health, Job, WriterHandle};
 /// A writer on a disk of memory. With `drops_fsync` it says "durable" before it is.
 ///
 /// It begins after event `after`; `durable` always holds the number of the last event that is.
-pub(super) fn journal(
-    seed: u64,
-    after: Seq,
-    durable: &Arc<AtomicU64>,
-    drops_fsync: bool,
-) -> JournalWriter {
+pub(super) fn journal(seed: u64, after: Seq, durable: &Arc<AtomicU64>, drops_fsync: bool) -> JournalWriter {
     let run = Uuid::from_u128(u128::from(seed));
     durable.store(after.0, Ordering::Release);
     let start =

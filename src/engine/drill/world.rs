@@ -241,14 +241,10 @@ async fn world(drill: Drill) -> Played {
     let calendar = core_tables.calendar.clone();
     let params = settings::params(drill.day_loss);
     let indices = params.indices.clone();
-    let core = Direct::new(params, core_tables, &BTreeMap::new())
-        .with_reconciler(ReconcilerParams::new(settings::instance()));
-    let oracle = Rc::new(RefCell::new(Oracle::new(
-        desk.clone(),
-        (*calendar).clone(),
-        violations.clone(),
-        drill.keeps_lines,
-    )));
+    let core =
+        Direct::new(params, core_tables, &BTreeMap::new()).with_reconciler(ReconcilerParams::new(settings::instance()));
+    let oracle =
+        Rc::new(RefCell::new(Oracle::new(desk.clone(), (*calendar).clone(), violations.clone(), drill.keeps_lines)));
     let mut core = Watched::new(core, Rc::clone(&oracle), wire.clone());
     warm(&mut core, ten(), drill.seed).await;
 
@@ -274,8 +270,7 @@ async fn world(drill: Drill) -> Played {
     };
     let sockets = sockets::start(plan, &clock, core.universe(), &hours, &inbox, &evidence);
     follow_session(&clock, &hours, sockets.data_expected.clone());
-    let mut publisher =
-        Publisher::new(Mode::Sim, "drill".to_owned(), "drill".to_owned(), indices.clone(), clock.now());
+    let mut publisher = Publisher::new(Mode::Sim, "drill".to_owned(), "drill".to_owned(), indices.clone(), clock.now());
     publisher.session(Some(hours.day));
     let on_look = subscriptions(sockets, indices, hours.day, Rc::clone(&evidence));
     let reader = Reader::new(books, inbox, clock.clone());

@@ -10,7 +10,10 @@ use crate::simulator::rest::faults::{Disturbance, Fate, FaultHook, Moment, Point
 /// Refusals as other rooms of the API shape them (dhan-v2.md 9.2).
 const SHAPES: [(u16, &str); 4] = [
     (400, r#"{"data":{"905":"Missing required fields"},"status":"failed"}"#),
-    (400, r#"{"errorCode":"NONE","httpStatus":"BAD_REQUEST","internalErrorCode":"RS-9005","internalErrorMessage":"x"}"#),
+    (
+        400,
+        r#"{"errorCode":"NONE","httpStatus":"BAD_REQUEST","internalErrorCode":"RS-9005","internalErrorMessage":"x"}"#,
+    ),
     (500, r#"{"timestamp":1770695100000,"status":500,"error":"Internal Server Error","path":"/v2/orders"}"#),
     (200, r#"{"errorType":"Order_Error","errorCode":"DH-906","errorMessage":"RMS: the order was not taken"}"#),
 ];
@@ -134,4 +137,3 @@ fn turned(key: &str) -> String {
         None => String::new(),
     }
 }
-

@@ -35,7 +35,10 @@ fn what_is_wrong_with_a_schedule_is_told_with_its_place_and_key() {
         ("faults:\n  - kind: response_lost\n    chances: 1\n", "faults.yml:3:5 faults[0].chances: unknown key"),
         ("faults:\n  - kind: response_lost\n    nth: [0]\n", "faults.yml:3:10 faults[0].nth: expected occasions"),
         ("faults:\n  - kind: response_lost\n    every: 0\n", "faults.yml:3:12 faults[0].every: every 0th"),
-        ("faults:\n  - kind: response_lost\n    seconds: 2\n", "faults.yml:3:14 faults[0].seconds: response_lost has no"),
+        (
+            "faults:\n  - kind: response_lost\n    seconds: 2\n",
+            "faults.yml:3:14 faults[0].seconds: response_lost has no",
+        ),
         ("faults:\n  - kind: late_arrival\n    seconds: 1e9\n", "faults.yml:3:14 faults[0].seconds:"),
         (
             "faults:\n  - kind: late_arrival\n    from: \"11:00\"\n    until: \"10:00\"\n",
@@ -55,7 +58,8 @@ fn what_is_wrong_with_a_schedule_is_told_with_its_place_and_key() {
 
 #[test]
 fn a_fault_happens_on_its_occasions_inside_its_window_and_is_counted() {
-    let text = "seed: 3\nfaults:\n  - kind: response_lost\n    nth: [2]\n    from: \"10:00:10\"\n    until: \"10:00:20\"\n";
+    let text =
+        "seed: 3\nfaults:\n  - kind: response_lost\n    nth: [2]\n    from: \"10:00:10\"\n    until: \"10:00:20\"\n";
     let schedule = schedule(text).unwrap();
     let lost = |now| schedule.at(&call(Point::AfterAcceptance, "POST", "orders", now)) == Some(Fate::Lost.into());
     let told: Vec<bool> = [9, 10, 11, 12, 20].into_iter().map(|secs| lost(at(secs))).collect();

@@ -179,13 +179,7 @@ async fn serve_route(state: &RestState, route: &Route, call: &Call, below: &str)
     answered(state, call, below, point, admitted).await
 }
 
-fn moment<'a>(
-    state: &RestState,
-    point: Point,
-    call: &'a Call,
-    path: &'a str,
-    answer: Option<&'a Reply>,
-) -> Moment<'a> {
+fn moment<'a>(state: &RestState, point: Point, call: &'a Call, path: &'a str, answer: Option<&'a Reply>) -> Moment<'a> {
     let (method, body, now) = (call.method.as_str(), call.body.as_slice(), state.desk.clock().now());
     let (http, reply) = answer.map_or((0, [].as_slice()), |reply| (reply.http, &reply.body));
     Moment { point, method, path, now, body, http, reply }

@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use super::faults::{Content, Mangler, MessageFate, SWAP_PATIENCE, SocketFault, garbled};
 use super::hub::{Counters, Hub, goodbye};
 use super::outbox::{Body, Item, Outbox};
-use super::subscriptions::{Heard, Subscriptions};
 use super::pipe::Pipe;
+use super::subscriptions::{Heard, Subscriptions};
 use super::{Kind, SocketsConfig, packets};
 use crate::broker::dhan::wire::packet::HEADER;
 use crate::broker::dhan::wire::request::Mode;
@@ -200,7 +200,9 @@ impl Line {
 
     pub(super) fn is_drained(&self) -> bool {
         let state = self.lock();
-        state.posture != Posture::Normal || state.ending.is_some() || (state.outbox.is_empty() && state.frames.is_empty() && !state.in_flight)
+        state.posture != Posture::Normal
+            || state.ending.is_some()
+            || (state.outbox.is_empty() && state.frames.is_empty() && !state.in_flight)
     }
 
     pub(super) fn fault(&self, fault: &SocketFault) {

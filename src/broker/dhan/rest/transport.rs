@@ -69,7 +69,9 @@ pub(super) struct Transport {
 /// An exchange inside this process.
 #[cfg(test)]
 #[derive(Clone)]
-pub(crate) struct Hand(pub(crate) std::sync::Arc<dyn Fn(Handed) -> futures_util::future::BoxFuture<'static, Given> + Send + Sync>);
+pub(crate) struct Hand(
+    pub(crate) std::sync::Arc<dyn Fn(Handed) -> futures_util::future::BoxFuture<'static, Given> + Send + Sync>,
+);
 
 /// What is handed over.
 #[cfg(test)]
