@@ -116,7 +116,7 @@ pub(super) fn ticks(seed: u64, until: Instant) -> Vec<Tick> {
             let quick = at >= ten() - Age::from_secs(10);
             let step = if quick { EVERY } else { Age::from_secs(5) };
             let scale = book.level / 25_650.0 * if quick { 1.0 } else { 2.5 };
-            if count % if quick { 60 } else { 12 } == 0 {
+            if count.is_multiple_of(if quick { 60 } else { 12 }) {
                 trend = dice.random_range(-0.9..0.9);
             }
             // Pulled back to where its strikes are.

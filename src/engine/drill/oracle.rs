@@ -78,6 +78,11 @@ impl<'a> Truth<'a> {
     }
 }
 
+/// Whether an order arrived so late that it may have been proven absent before.
+pub(super) fn is_late(row: &OrderRow, sent_at: Instant) -> bool {
+    row.created_at.age_of(sent_at) > HORIZON
+}
+
 fn signed(row: &OrderRow) -> i64 {
     if row.side == OrderSide::Buy { row.filled } else { -row.filled }
 }
@@ -330,7 +335,7 @@ impl Oracle {
         let mut unclear: Vec<InstrumentId> = Vec::new();
         for (order, _) in core.orders().orders() {
             let row = rows.get(order.spec.id.as_str());
-            self.late |= row.is_some_and(|row| row.created_at.age_of(order.sent_at) > HORIZON);
+            self.late |= row.is_some_and(|row| is_late(row, order.sent_at));
         }
         for (order, _) in core.orders().orders() {
             let id = order.spec.id;

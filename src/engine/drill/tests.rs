@@ -12,7 +12,7 @@ use super::world::{Drill, Played, play};
 use crate::simulator::faults::{FaultKind, Happens, Occasion, Rule};
 
 /// Mixed seeds of a usual test run.
-const SEEDS: u64 = 12;
+const SEEDS: u64 = 8;
 /// How often each kind happens when it is alone.
 const FIRES: u64 = 20;
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use scalper_decide::domain::broker::BrokerOrderType;
 use scalper_decide::domain::{Age, ClientOrderId, Command, Instant, OrderSide, OrderType, Stamp};
 
-use super::oracle::{Truth, Violations};
+use super::oracle::{Truth, Violations, is_late};
 use crate::broker::dhan::rest::orders::{ModifyBody, PlaceBody};
 use crate::simulator::desk::Desk;
 
@@ -191,9 +191,14 @@ impl Log {
 
     fn cancel(&mut self, now: Instant, number: &str) {
         let Some(own) = self.own(now, number) else { return };
+        let sent_at = self.decided.iter().find_map(|(stamp, command)| match command {
+            Command::Place(spec) if spec.id == own => Some(stamp.at),
+            _ => None,
+        });
         let naked = self.desk.look(|sim| {
             let truth = Truth(sim);
-            let row = truth.order(number)?;
+            // A late order is taken back whatever it covers (C3): another sell may be on its way in its place.
+            let row = truth.order(number).filter(|row| sent_at.is_none_or(|at| !is_late(row, at)))?;
             let slot = row.listed.slot();
             let left = truth.on_sale(slot) - row.remaining();
             let net = truth.net(slot);

@@ -54,7 +54,7 @@ pub(super) fn parse(document: &Document) -> Result<FaultSchedule, ConfigError> {
     for (n, rule) in raw.faults.iter().enumerate() {
         match checked(rule, &format!("faults[{n}]"), document) {
             Ok(rule) => rules.push(rule),
-            Err(problem) => problems.push(problem),
+            Err(problem) => problems.push(*problem),
         }
     }
     if problems.is_empty() {
@@ -64,15 +64,15 @@ pub(super) fn parse(document: &Document) -> Result<FaultSchedule, ConfigError> {
     }
 }
 
-fn checked(raw: &RawRule, at: &str, document: &Document) -> Result<Rule, Problem> {
-    let problem = |key: &str, what: String| document.problem(&format!("{at}.{key}"), what);
+fn checked(raw: &RawRule, at: &str, document: &Document) -> Result<Rule, Box<Problem>> {
+    let problem = |key: &str, what: String| Box::new(document.problem(&format!("{at}.{key}"), what));
     let kind = FaultKind::from_word(&raw.kind).ok_or_else(|| {
         let known = FaultKind::ALL.iter().map(|kind| kind.word());
         let what = problem("kind", format!("there is no fault {:?}", raw.kind));
-        match crate::config::written::nearest(&raw.kind, known) {
+        Box::new(match crate::config::written::nearest(&raw.kind, known) {
             Some(near) => what.with_help(format!("did you mean `{near}`?")),
             None => what.with_help("docs/FAULTS.md lists every kind"),
-        }
+        })
     })?;
     let happens = match (raw.chance, &raw.nth, raw.every) {
         (None, None, None) => Happens::Always,
@@ -82,7 +82,7 @@ fn checked(raw: &RawRule, at: &str, document: &Document) -> Result<Rule, Problem
         (None, Some(_), None) => return Err(problem("nth", "expected occasions, counted from 1".to_owned())),
         (None, None, Some(n)) if n > 0 => Happens::Every(n),
         (None, None, Some(_)) => return Err(problem("every", "every 0th occasion is none".to_owned())),
-        _ => return Err(document.problem(at, "one of chance, nth and every, not several".to_owned())),
+        _ => return Err(Box::new(document.problem(at, "one of chance, nth and every, not several"))),
     };
     let time = |key: &str, text: &Option<String>| {
         let Some(text) = text else { return Ok(None) };

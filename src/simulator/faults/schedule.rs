@@ -175,7 +175,7 @@ impl Running {
                 Happens::Always => true,
                 Happens::Chance(p) => self.dice.random::<f64>() < *p,
                 Happens::Nth(list) => list.contains(&self.count.occasions),
-                Happens::Every(n) => self.count.occasions % n == 0,
+                Happens::Every(n) => self.count.occasions.is_multiple_of(*n),
             };
         if happens && !goes_on {
             self.lasts_until = Some(now + rule.length);
