@@ -22,6 +22,7 @@ pub mod sim;
 pub mod sockets;
 pub mod start;
 pub mod status;
+pub mod strain;
 pub mod token_care;
 pub mod warm_up;
 pub mod watch;

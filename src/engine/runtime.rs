@@ -22,7 +22,8 @@ use super::publish::Publisher;
 use super::schedule::{Due, Schedule};
 use super::sockets::SharedEvidence;
 use super::status::Status;
-use crate::actors::lanes::{Input, Lanes};
+use super::strain::Strain;
+use crate::actors::lanes::{Input, Lanes, Pressure};
 use crate::clock::SessionClock;
 use crate::guardian::beat::Heart;
 use crate::guardian::post::GuardWatch;
@@ -91,6 +92,10 @@ pub struct Runtime<C> {
     pub heart: Option<Heart>,
     /// The guardian, when entries need one.
     pub guard: Option<GuardWatch>,
+    /// What the supervisor sees of the deciders.
+    pub strain: Strain,
+    /// How full the lane of events was at the last look.
+    pub pressure: Pressure,
     /// Who waits for this run before session time goes on.
     pub lock_step: Option<LockStep>,
 }
@@ -340,9 +345,33 @@ impl<C: Core> Runtime<C> {
             // The same progress for a service manager; without one nothing happens.
             let _ = sd_notify::notify(&[NotifyState::Watchdog]);
         }
-        let is_unguarded = books.risk.gate().is_unguarded();
+        let gate = books.risk.gate();
+        let (is_unguarded, is_overloaded) = (gate.is_unguarded(), gate.is_overloaded());
         drop(books);
+        self.look_at_strain(now, is_overloaded).await?;
         self.look_at_guardian(now, is_unguarded).await
+    }
+
+    /// Tells the core when the engine falls behind, or has caught up.
+    async fn look_at_strain(&mut self, now: Instant, is_overloaded: bool) -> Result<(), Stopped> {
+        let pressure = *self.lanes.pressure().borrow();
+        if pressure > self.pressure {
+            self.publisher.alarm(now, "BACKLOG", format!("the queue of events fills: {pressure:?}"));
+        }
+        self.pressure = pressure;
+        let reason = self.strain.reason(pressure);
+        let is_behind = reason.is_some();
+        if is_behind == is_overloaded {
+            return Ok(());
+        }
+        if let Some(reason) = reason {
+            self.publisher.alarm(now, "OVERLOADED", format!("no entries: {reason}"));
+        }
+        let at = self.clock.now();
+        self.catch_up(at).await?;
+        self.event(at, &Event::Operator(OperatorCommand::Overload { is_behind })).await?;
+        self.publisher.operated();
+        Ok(())
     }
 
     /// Tells the core when the guardian comes or goes.
@@ -383,6 +412,13 @@ impl<C: Core> Runtime<C> {
         match ask {
             Ask::Operate { command: OperatorCommand::Arm { .. }, answer, .. } => {
                 let _ = answer.send(Outcome::refused("USE_ARM", "an engine is armed by `scalper arm` alone"));
+            }
+            Ask::Operate {
+                command: OperatorCommand::Guardian { .. } | OperatorCommand::Overload { .. },
+                answer,
+                ..
+            } => {
+                let _ = answer.send(Outcome::refused("SEEN", "the engine looks for itself; nobody tells it that"));
             }
             Ask::Operate { command, actor, answer } => {
                 let at = self.clock.now();

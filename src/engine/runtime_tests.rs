@@ -159,6 +159,8 @@ async fn rig(who: Who, base: &str, config: &Effective, hours: SessionHours) -> R
         last: None,
         heart: None,
         guard: None,
+        strain: Strain::default(),
+        pressure: Pressure::Normal,
         lock_step: None,
     };
     let status = watch::channel(Arc::new(Status::starting(mode, "t", "h", at))).0;

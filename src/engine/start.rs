@@ -41,10 +41,11 @@ use super::schedule::Schedule;
 use super::sent_log::SentLog;
 use super::sockets::{self, SharedEvidence, SocketPlan, Sockets};
 use super::status::{Mode, Status};
+use super::strain::Strain;
 use super::warm_up::{self, Source};
 use super::watch::Watch;
 use crate::actors::feed_hub::FeedHub;
-use crate::actors::lanes::{LaneLimits, Lanes};
+use crate::actors::lanes::{LaneLimits, Lanes, Pressure};
 use crate::actors::supervisor::Watched;
 use crate::broker::dhan::rest::budget_log::BudgetLog;
 use crate::broker::{Fault, MarketData};
@@ -175,6 +176,8 @@ pub struct Started {
     run: Uuid,
     clock: SessionClock,
     watched: Vec<Watched>,
+    /// Told by the supervisor which deciders stand still.
+    pub strain: Strain,
     /// What the start went through, in words.
     pub summary: String,
 }
@@ -369,6 +372,7 @@ pub async fn start_in_step(
         recovered.unanswered.len(),
         core.universe().len(),
     );
+    let strain = Strain::default();
     let runtime = Runtime {
         core,
         lanes,
@@ -387,9 +391,11 @@ pub async fn start_in_step(
         last: None,
         heart,
         guard,
+        strain: strain.clone(),
+        pressure: Pressure::Normal,
         lock_step,
     };
-    Ok(Started { runtime, status, store, lease, run, clock: clock.clone(), watched, summary })
+    Ok(Started { runtime, status, store, lease, run, clock: clock.clone(), watched, strain, summary })
 }
 
 /// Takes the lease from an engine that lives, and waits until it cannot send any more even if it wakes up (E8, I20).

@@ -74,12 +74,19 @@ pub(super) async fn serve(args: &RunArgs, plan: Plan) -> anyhow::Result<Code> {
     let words = LastWords::new(|_, _| {
         // Nothing is left to flush: what a command rests on was durable before the command left, the rest is ticks.
     });
-    let ending = words.clone();
+    let (ending, strain) = (words.clone(), started.strain.clone());
     let supervisor =
         Supervisor::start(supervisor::Limits::default(), started.take_watched(), move |finding| match finding {
             Finding::Stuck { .. } => ending.end(Ending::Stuck, &format!("{finding:?}")),
             Finding::Died { .. } => ending.end(Ending::Panicked, &format!("{finding:?}")),
-            Finding::Slow { .. } | Finding::Recovered { .. } => tracing::error!(target: "supervisor", ?finding),
+            Finding::Slow { .. } => {
+                tracing::error!(target: "supervisor", ?finding);
+                strain.slow();
+            }
+            Finding::Recovered { .. } => {
+                tracing::warn!(target: "supervisor", ?finding);
+                strain.recovered();
+            }
         })?;
     let stopped = words.guard(started.run()).await;
     // Before the deciders go: one that is gone looks dead.

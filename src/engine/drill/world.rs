@@ -24,7 +24,7 @@ use super::oracle::{Oracle, Violation, Violations};
 use super::watched::Watched;
 use super::wire::Wire;
 use super::{memory, settings};
-use crate::actors::lanes::{LaneLimits, Lanes};
+use crate::actors::lanes::{LaneLimits, Lanes, Pressure};
 use crate::broker::dhan::credentials::Credentials;
 use crate::broker::dhan::feed::FeedConfig;
 use crate::broker::dhan::rest::budget_log::BudgetLog;
@@ -50,6 +50,7 @@ use crate::engine::sent_log::SentLog;
 use crate::engine::sockets::{self, SharedEvidence, SocketPlan};
 use crate::engine::start::{follow_session, subscriptions};
 use crate::engine::status::{Mode, Status};
+use crate::engine::strain::Strain;
 use crate::ops::doctor::Patient;
 use crate::simulator::account::{Account, TOKEN_LIFE};
 use crate::simulator::desk::Desk;
@@ -301,6 +302,8 @@ async fn world(drill: Drill) -> Played {
         last: None,
         heart: None,
         guard: None,
+        strain: Strain::default(),
+        pressure: Pressure::Normal,
         lock_step: None,
     };
     let running = actix_rt::spawn(runtime.run(status));

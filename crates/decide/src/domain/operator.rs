@@ -66,6 +66,11 @@ pub enum OperatorCommand {
         /// It is there and awake.
         alive: bool,
     },
+    /// Not a person: whether the engine falls behind its inputs. While it does no new risk is taken.
+    Overload {
+        /// It does.
+        is_behind: bool,
+    },
     /// Trip the account's breaker: everything is closed, no entries for the rest of the trading day.
     TripBreaker {
         /// Why, in words.
@@ -155,6 +160,7 @@ mod tests {
             OperatorCommand::Arm { phrase: "arm 1000000001".to_owned() },
             OperatorCommand::Disarm,
             OperatorCommand::Guardian { alive: false },
+            OperatorCommand::Overload { is_behind: true },
             OperatorCommand::TripBreaker { reason: "drill".to_owned() },
         ] {
             let text = serde_json::to_string(&command).unwrap();

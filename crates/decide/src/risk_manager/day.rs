@@ -52,6 +52,8 @@ pub enum EntryBlock {
     IndexPaused,
     /// The guardian is gone.
     Unguarded,
+    /// The engine is behind its inputs.
+    Overloaded,
     /// The opening balance is unknown, so no limit can be computed.
     UnknownBalance,
 }
@@ -70,6 +72,7 @@ impl EntryBlock {
             EntryBlock::ReduceOnly => "REDUCE_ONLY",
             EntryBlock::IndexPaused => "INDEX_PAUSED",
             EntryBlock::Unguarded => "NO_GUARDIAN",
+            EntryBlock::Overloaded => "OVERLOADED",
             EntryBlock::UnknownBalance => "UNKNOWN_BALANCE",
         }
     }
@@ -96,6 +99,7 @@ impl std::fmt::Display for EntryBlock {
             EntryBlock::ReduceOnly => f.write_str("the operator allows exits only"),
             EntryBlock::IndexPaused => f.write_str("index paused by the operator"),
             EntryBlock::Unguarded => f.write_str("no guardian is awake to close positions should the engine die"),
+            EntryBlock::Overloaded => f.write_str("the engine is behind its inputs"),
             EntryBlock::UnknownBalance => f.write_str("opening balance unknown, no limit can be computed"),
         }
     }

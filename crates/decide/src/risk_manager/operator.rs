@@ -18,6 +18,8 @@ pub struct OperatorGate {
     paused: BTreeSet<Underlying>,
     /// The guardian is gone.
     unguarded: bool,
+    /// The engine is behind its inputs.
+    overloaded: bool,
     /// Partial closes carried out today, by the number of the request.
     requests: BTreeSet<u64>,
 }
@@ -33,6 +35,8 @@ impl OperatorGate {
             Some(EntryBlock::ReduceOnly)
         } else if self.unguarded {
             Some(EntryBlock::Unguarded)
+        } else if self.overloaded {
+            Some(EntryBlock::Overloaded)
         } else {
             self.paused.contains(&underlying).then_some(EntryBlock::IndexPaused)
         }
@@ -43,6 +47,11 @@ impl OperatorGate {
         self.unguarded
     }
 
+    /// The engine is behind its inputs.
+    pub const fn is_overloaded(&self) -> bool {
+        self.overloaded
+    }
+
     /// Every door that is closed, in words.
     pub fn closed(&self) -> Vec<String> {
         let whole = [
@@ -50,6 +59,7 @@ impl OperatorGate {
             (self.armed == Some(false), "disarmed"),
             (self.reduce_only, "reduce only"),
             (self.unguarded, "no guardian"),
+            (self.overloaded, "overloaded"),
         ];
         let whole = whole.into_iter().filter(|(is_closed, _)| *is_closed).map(|(_, word)| word.to_owned());
         whole.chain(self.paused.iter().map(|underlying| format!("{underlying} paused"))).collect()
@@ -102,6 +112,9 @@ impl RiskManager {
                     self.stop_buying(&mut actions);
                 }
                 done(changed)
+            }
+            OperatorCommand::Overload { is_behind } => {
+                done(std::mem::replace(&mut self.gate.overloaded, *is_behind) != *is_behind)
             }
             OperatorCommand::ReduceOnly => done(!std::mem::replace(&mut self.gate.reduce_only, true)),
             OperatorCommand::Resume => {

@@ -283,3 +283,15 @@ fn without_a_guardian_no_new_risk_is_taken_and_working_entries_are_taken_back() 
     assert_eq!(ask(&mut risk, OperatorCommand::Guardian { alive: true }).0, DONE);
     assert_eq!(code(&risk, Underlying::Nifty), None);
 }
+
+#[test]
+fn while_the_engine_is_behind_its_inputs_nothing_is_entered_and_no_person_lifts_that() {
+    // G9, G10
+    let mut risk = manager(params());
+    assert_eq!(ask(&mut risk, OperatorCommand::Overload { is_behind: true }).0, DONE);
+    assert_eq!(ask(&mut risk, OperatorCommand::Overload { is_behind: true }).0, UNCHANGED);
+    assert_eq!(ask(&mut risk, OperatorCommand::Resume).0, UNCHANGED);
+    assert_eq!(code(&risk, Underlying::Nifty), Some("OVERLOADED"));
+    assert_eq!(ask(&mut risk, OperatorCommand::Overload { is_behind: false }).0, DONE);
+    assert_eq!(code(&risk, Underlying::Nifty), None);
+}
