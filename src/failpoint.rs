@@ -4,6 +4,7 @@
 //! | action | effect |
 //! |---|---|
 //! | `kill` | the process kills itself with SIGKILL: no unwinding, no destructors, no flush |
+//! | `kill-MS` | the thread stands still for so long while the rest goes on, then as `kill` |
 //! | `pause` | the thread stands still for ever; the rest of the process goes on |
 //! | `error` | the place fails with an I/O error |
 //! | `sleep-MS` | the thread waits that many milliseconds, once |
@@ -25,7 +26,7 @@ pub const VARIABLE: &str = "SCALPER_FAILPOINT";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action {
-    Kill,
+    Kill(Duration),
     Pause,
     Error,
     Sleep(Duration),
@@ -43,11 +44,14 @@ impl Armed {
         let mut parts = text.split(':');
         let (name, action) = (parts.next()?.to_owned(), parts.next()?);
         let left = parts.next().map_or(Some(1), |n| n.parse().ok())?;
-        let action = match action {
-            "kill" => Action::Kill,
-            "pause" => Action::Pause,
-            "error" => Action::Error,
-            other => Action::Sleep(Duration::from_millis(other.strip_prefix("sleep-")?.parse().ok()?)),
+        let millis = |text: &str| text.parse().ok().map(Duration::from_millis);
+        let action = match action.split_once('-') {
+            None if action == "kill" => Action::Kill(Duration::ZERO),
+            None if action == "pause" => Action::Pause,
+            None if action == "error" => Action::Error,
+            Some(("kill", after)) => Action::Kill(millis(after)?),
+            Some(("sleep", time)) => Action::Sleep(millis(time)?),
+            _ => return None,
         };
         Some(Armed { name, action, left: AtomicU32::new(left) })
     }
@@ -74,7 +78,8 @@ pub fn is_armed(name: &str) -> bool {
 pub fn pass(name: &str) -> io::Result<()> {
     let Some(armed) = armed().filter(|armed| armed.is_due(name)) else { return Ok(()) };
     match armed.action {
-        Action::Kill => {
+        Action::Kill(after) => {
+            std::thread::sleep(after);
             let _ = Command::new("kill").args(["-KILL", &std::process::id().to_string()]).status();
             std::process::abort();
         }
@@ -100,7 +105,11 @@ mod tests {
         let due: Vec<bool> = (0..5).map(|_| armed.is_due("store.after_write")).collect();
         assert_eq!(due, [false, false, true, false, false]);
         assert_eq!(Armed::parse("x:sleep-20").unwrap().action, Action::Sleep(Duration::from_millis(20)));
-        assert!(Armed::parse("x").is_none() && Armed::parse("x:explode").is_none());
+        assert_eq!(Armed::parse("x:kill-40:2").unwrap().action, Action::Kill(Duration::from_millis(40)));
+        assert_eq!(Armed::parse("x:kill").unwrap().action, Action::Kill(Duration::ZERO));
+        for bad in ["x", "x:explode", "x:kill-soon", "x:kill:never", "x:pause-3"] {
+            assert!(Armed::parse(bad).is_none(), "{bad}");
+        }
     }
 
     #[test]

@@ -25,6 +25,10 @@ const PLACES: [&str; 6] = [
     "gateway.after_send",
     "gateway.after_response",
 ];
+/// Of these, places where the writer may hang before it dies.
+const HANGING: [&str; 2] = ["orders.before_write", "orders.after_write"];
+/// At once; after a call could have been made; after an exit has lost its patience with the database.
+const KILLS: [&str; 4] = ["kill", "kill-40", "kill-40", "kill-400"];
 /// Deaths that no failpoint times.
 const ANY_MOMENT: &str = "any moment";
 /// A process that does not come to its place is killed after this long.
@@ -141,7 +145,11 @@ async fn live(world: &World, tally: &mut Tally, dice: &mut Dice, kills: usize) {
         let place = PLACES.get(turn).copied();
         // Most get the time to be looked at; some die while they recover.
         let passage = if dice.next(4) == 0 { 1 + dice.next(3) } else { 4 + dice.next(16) };
-        let failpoint = place.map(|place| format!("{place}:kill:{passage}"));
+        // Sometimes the writer hangs before it dies. What left meanwhile must be durable all the same: entries wait,
+        // exits leave over the emergency journal (L1, L7, I12).
+        let hangs = place.is_some_and(|place| HANGING.contains(&place));
+        let kill = if hangs { KILLS[dice.next(KILLS.len() as u64) as usize] } else { KILLS[0] };
+        let failpoint = place.map(|place| format!("{place}:{kill}:{passage}"));
         let moment =
             Duration::from_millis(if place.is_some() { LONG_ENOUGH.as_millis() as u64 } else { dice.next(4_000) });
         let is_first = tally.kills() == begun;
