@@ -93,7 +93,7 @@ pub(super) async fn plan(
         account: String::new(),
         dir: args.data_dir.clone(),
         store,
-        venue: Venue::Broker(venue),
+        venue: Venue::Broker(Box::new(venue)),
         config,
         clock,
         instruments,
