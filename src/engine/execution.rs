@@ -64,7 +64,7 @@ impl BrokerVenue {
 /// Where a plan's orders are executed.
 pub enum Venue {
     /// At a broker.
-    Broker(BrokerVenue),
+    Broker(Box<BrokerVenue>),
     /// In this process, under these assumptions. Nothing else is needed, and nothing else is there:
     ///
     /// ```compile_fail,E0599

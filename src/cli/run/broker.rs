@@ -233,7 +233,7 @@ pub(super) async fn live(
     let orders = Arc::new(client.orders(&consent)?);
     let updates = SocketConfig::new(&ground.hosts.updates);
     let venue = BrokerVenue::new::<Live>(orders, Arc::new(client.clone()), updates, reconciler);
-    ground.plan(args, config, store, client, Venue::Broker(venue), role).await
+    ground.plan(args, config, store, client, Venue::Broker(Box::new(venue)), role).await
 }
 
 /// What a person typed into the settings, for this account (S24).

@@ -100,7 +100,7 @@ pub(in crate::cli) async fn plan(
         account: String::new(),
         dir: args.data_dir.clone(),
         store,
-        venue: Venue::Broker(venue),
+        venue: Venue::Broker(Box::new(venue)),
         config,
         clock,
         instruments,

@@ -19,6 +19,7 @@ use crate::broker::dhan::rest::transport::Limits;
 use crate::broker::{Fault, Paper};
 use crate::config;
 use crate::engine::status::{GuardianStatus, Mode, Status};
+use crate::simulator::limits::RateLimits;
 use crate::simulator::market::{GeneratedMarket, GeneratedSpec};
 use crate::simulator::server::{Pace, SimServer, SimServerConfig};
 
@@ -40,7 +41,7 @@ async fn bench() -> Bench {
     let spec =
         GeneratedSpec { history_days: 1, indices: config.params.indices.clone(), ..GeneratedSpec::usual(1, day) };
     let market = GeneratedMarket::new(spec, &config.tables.calendar, &config.tables.contracts).unwrap();
-    let sim = SimServerConfig { pace: Pace::Scaled(60.0), start_at: Some(open), ..SimServerConfig::default() };
+    let sim = SimServerConfig { pace: Pace::Max, start_at: Some(open), ..SimServerConfig::default() };
     let server = SimServer::start(Box::new(market), config.tables.charges.clone(), sim).await.unwrap();
     let clock = server.clock.clone();
     let token = CheckedToken::new(&server.client_id, server.token.clone()).unwrap();
@@ -55,11 +56,19 @@ async fn bench() -> Bench {
     Bench { server, patient, _dir: dir }
 }
 
+impl Bench {
+    /// Every check, at a broker that has forgotten how often it was asked.
+    async fn examine(&self) -> Vec<Check> {
+        self.server.desk.with_limits(|_, _, rates, _| *rates = RateLimits::default()).unwrap();
+        self.patient.examine(None).await
+    }
+}
+
 #[actix_rt::test]
 async fn a_good_account_passes_every_check_and_each_thing_that_breaks_there_fails_its_own() {
     // N16
     let mut bench = bench().await;
-    let good = bench.patient.examine(None).await;
+    let good = bench.examine().await;
     assert_eq!(failures(&good).collect::<Vec<_>>(), Vec::<&Check>::new(), "{}", table(&good));
     for name in ["clock", "token", "account", "data plan", "segments", "address", "funds", "rate budget", "instruments"]
     {
@@ -72,15 +81,15 @@ async fn a_good_account_passes_every_check_and_each_thing_that_breaks_there_fail
         assert!(failures(broken).all(|check| !check.evidence.is_empty() && !check.remedy.is_empty()));
     };
     bench.server.desk.with(|_, account, _| account.data_plan = false).unwrap();
-    at(&bench.patient.examine(None).await, &["data plan"]);
+    at(&bench.examine().await, &["data plan"]);
     bench.server.desk.with(|_, account, _| account.data_plan = true).unwrap();
 
     let kept = bench.server.desk.with(|_, account, _| std::mem::take(&mut account.addresses)).unwrap();
-    at(&bench.patient.examine(None).await, &["address"]);
+    at(&bench.examine().await, &["address"]);
     bench.server.desk.with(|_, account, _| account.addresses = kept).unwrap();
 
     bench.patient.balance = Some(Money::from_rupees(1_000_000_000));
-    at(&bench.patient.examine(None).await, &["funds"]);
+    at(&bench.examine().await, &["funds"]);
     bench.patient.balance = Some(Money::from_rupees(1));
 
     let mut status = Status::starting(Mode::Live, "test", "", bench.patient.clock.now());
@@ -92,22 +101,22 @@ async fn a_good_account_passes_every_check_and_each_thing_that_breaks_there_fail
     at(&bench.patient.examine(Some(&status)).await, &[]);
 
     std::fs::write(&bench.patient.list, "cut off").unwrap();
-    at(&bench.patient.examine(None).await, &["instruments"]);
+    at(&bench.examine().await, &["instruments"]);
     std::fs::remove_file(&bench.patient.list).unwrap();
-    at(&bench.patient.examine(None).await, &["instruments"]);
+    at(&bench.examine().await, &["instruments"]);
     std::fs::write(&bench.patient.list, "line\n".repeat(1_000)).unwrap();
 
     let log = bench.patient.dir.join(budget_log::FILE);
     std::fs::remove_file(&log).unwrap();
     std::fs::create_dir(&log).unwrap();
-    at(&bench.patient.examine(None).await, &["rate budget"]);
+    at(&bench.examine().await, &["rate budget"]);
     std::fs::remove_dir(&log).unwrap();
 
     bench.server.desk.with(|_, account, _| account.revoke()).unwrap();
-    at(&bench.patient.examine(None).await, &["account", "data plan", "segments", "address", "funds"]);
+    at(&bench.examine().await, &["account", "data plan", "segments", "address", "funds"]);
 
     bench.patient.broker = Err("no Dhan token".to_owned());
-    at(&bench.patient.examine(None).await, &["token"]);
+    at(&bench.examine().await, &["token"]);
 }
 
 #[test]

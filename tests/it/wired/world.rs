@@ -154,7 +154,7 @@ async fn trade(
         config,
         clock: door.clock,
         instruments: master.instruments.clone(),
-        venue: Venue::Broker(venue),
+        venue: Venue::Broker(Box::new(venue)),
         market: Arc::new(client),
         sockets: SocketPlan { feed: FeedConfig::new(&door.addresses.feed), credentials },
         bell: Bell::default(),

@@ -1,5 +1,6 @@
 //! One test per rule of the venue.
 
+mod beside;
 mod matching;
 mod prices;
 mod refusals;
