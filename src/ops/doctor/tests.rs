@@ -59,8 +59,13 @@ async fn bench() -> Bench {
 impl Bench {
     /// Every check, at a broker that has forgotten how often it was asked.
     async fn examine(&self) -> Vec<Check> {
+        self.examine_beside(None).await
+    }
+
+    /// The same beside a running engine.
+    async fn examine_beside(&self, status: Option<&Status>) -> Vec<Check> {
         self.server.desk.with_limits(|_, _, rates, _| *rates = RateLimits::default()).unwrap();
-        self.patient.examine(None).await
+        self.patient.examine(status).await
     }
 }
 
@@ -93,12 +98,12 @@ async fn a_good_account_passes_every_check_and_each_thing_that_breaks_there_fail
     bench.patient.balance = Some(Money::from_rupees(1));
 
     let mut status = Status::starting(Mode::Live, "test", "", bench.patient.clock.now());
-    at(&bench.patient.examine(Some(&status)).await, &["guardian"]);
+    at(&bench.examine_beside(Some(&status)).await, &["guardian"]);
     let seen = |is_alive| Some(GuardianStatus { is_alive, pid: Some(1), text: "watching".to_owned() });
     status.guardian = seen(false);
-    at(&bench.patient.examine(Some(&status)).await, &["guardian"]);
+    at(&bench.examine_beside(Some(&status)).await, &["guardian"]);
     status.guardian = seen(true);
-    at(&bench.patient.examine(Some(&status)).await, &[]);
+    at(&bench.examine_beside(Some(&status)).await, &[]);
 
     std::fs::write(&bench.patient.list, "cut off").unwrap();
     at(&bench.examine().await, &["instruments"]);
