@@ -70,6 +70,14 @@ impl SessionClock {
         }
     }
 
+    /// Waits until a driven clock reads later than `at`; never returns on the other kinds.
+    pub async fn moved_past(&self, at: Instant) {
+        match &*self.0 {
+            Source::Driven { .. } => self.sleep_until(at + Age::from_nanos(1)).await,
+            Source::Wall | Source::Scaled { .. } => std::future::pending().await,
+        }
+    }
+
     /// Waits until the clock reads `at` or later.
     pub async fn sleep_until(&self, at: Instant) {
         loop {

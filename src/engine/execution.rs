@@ -120,6 +120,24 @@ impl Execution {
         }
     }
 
+    /// Waits until commands that were held back have left; never in paper, which holds none.
+    pub async fn let_go(&self) {
+        match self {
+            Execution::Broker(broker) => broker.release.let_go().await,
+            Execution::Paper(_) => std::future::pending().await,
+        }
+    }
+
+    /// Whether something is on its way to a broker or back.
+    pub fn is_busy(&self) -> bool {
+        match self {
+            Execution::Broker(BrokerSide { release, gateway, reader }) => {
+                release.is_holding() || gateway.is_calling() || reader.is_reading()
+            }
+            Execution::Paper(_) => false,
+        }
+    }
+
     /// What it says by `at`, oldest first, with its time.
     pub fn report(&mut self, at: Instant) -> Option<(Instant, OrderEvent)> {
         match self {

@@ -182,6 +182,11 @@ impl Gateway {
         self.0.borrow().lanes.values().map(|lane| lane.waiting.len() + usize::from(lane.in_flight)).sum()
     }
 
+    /// Whether a call is on the wire.
+    pub fn is_calling(&self) -> bool {
+        self.0.borrow().lanes.values().any(|lane| lane.in_flight)
+    }
+
     /// Hands an outcome to the core.
     fn report(&self, id: ClientOrderId, call: OrderCall, answer: Answer) {
         let sink = self.0.borrow().sink.clone();

@@ -9,6 +9,7 @@ pub mod gateway;
 pub mod handle;
 pub mod held_quotes;
 pub mod inbox;
+pub mod lock_step;
 pub mod notes;
 pub mod publish;
 pub mod reader;

@@ -44,6 +44,10 @@ pub struct Evidence {
     pub quoted: BTreeSet<InstrumentId>,
     /// Everything subscribed.
     pub subscribed: BTreeSet<InstrumentId>,
+    /// Packets read.
+    pub packets: u64,
+    /// Order updates read.
+    pub updates: u64,
 }
 
 /// What every status of a run has in common, and the alarms so far.

@@ -1,6 +1,8 @@
 //! Reads of the broker's books, on behalf of the reconciler. A read that fails, or that has a row nobody can read, says
 //! so and proves nothing (F-57, B15).
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use scalper_decide::domain::broker::{BrokerEvent, BrokerRead};
@@ -15,6 +17,7 @@ pub struct Reader {
     books: Arc<dyn BrokerBooks>,
     inbox: Inbox,
     clock: SessionClock,
+    reading: Rc<Cell<usize>>,
 }
 
 fn whole<T>(read: Result<Rows<T>, Fault>) -> Result<Vec<T>, String> {
@@ -28,16 +31,23 @@ fn whole<T>(read: Result<Rows<T>, Fault>) -> Result<Vec<T>, String> {
 impl Reader {
     /// A reader of these books.
     pub fn new(books: Arc<dyn BrokerBooks>, inbox: Inbox, clock: SessionClock) -> Reader {
-        Reader { books, inbox, clock }
+        Reader { books, inbox, clock, reading: Rc::default() }
     }
 
     /// Starts one read.
     pub fn start(&self, read: BrokerRead) {
         let reader = self.clone();
+        self.reading.set(self.reading.get() + 1);
         actix_rt::spawn(async move {
             let said = reader.read(read).await;
             reader.inbox.broker(said);
+            reader.reading.set(reader.reading.get() - 1);
         });
+    }
+
+    /// Whether a read is under way.
+    pub fn is_reading(&self) -> bool {
+        self.reading.get() > 0
     }
 
     async fn read(&self, read: BrokerRead) -> BrokerEvent {

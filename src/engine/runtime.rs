@@ -16,6 +16,7 @@ use super::arming::{Arming, Examined};
 use super::bell::Bell;
 use super::execution::Execution;
 use super::handle::{Ask, NewSettings, Outcome};
+use super::lock_step::LockStep;
 use super::notes::Notes;
 use super::publish::Publisher;
 use super::schedule::{Due, Schedule};
@@ -90,6 +91,8 @@ pub struct Runtime<C> {
     pub heart: Option<Heart>,
     /// The guardian, when entries need one.
     pub guard: Option<GuardWatch>,
+    /// Who waits for this run before session time goes on.
+    pub lock_step: Option<LockStep>,
 }
 
 enum Woken {
@@ -98,6 +101,8 @@ enum Woken {
     Examined(Examined),
     Due,
     Look,
+    /// With a clock that waits for this run: it moved, or commands have left.
+    Step,
 }
 
 impl<C: Core> Runtime<C> {
@@ -110,7 +115,9 @@ impl<C: Core> Runtime<C> {
             if let Err(stopped) = self.drain().await {
                 break stopped;
             }
-            match self.wait(&mut look).await {
+            let seen = self.keep_step();
+            match self.wait(&mut look, seen).await {
+                Woken::Step => {}
                 Woken::Ask(None) | Woken::Input(None) => break Stopped::Asked,
                 Woken::Ask(Some(ask)) => match self.answer(ask).await {
                     Ok(true) => {}
@@ -156,7 +163,7 @@ impl<C: Core> Runtime<C> {
         Ok(())
     }
 
-    async fn wait(&mut self, look: &mut tokio::time::Interval) -> Woken {
+    async fn wait(&mut self, look: &mut tokio::time::Interval, seen: Instant) -> Woken {
         let due = self.next_due();
         let clock = self.clock.clone();
         tokio::select! {
@@ -167,7 +174,23 @@ impl<C: Core> Runtime<C> {
             _ = look.tick() => Woken::Look,
             input = self.lanes.next() => Woken::Input(input),
             () = sleep_until(&clock, due) => Woken::Due,
+            () = self.execution.let_go(), if self.lock_step.is_some() => Woken::Step,
+            () = clock.moved_past(seen), if self.lock_step.is_some() => Woken::Step,
         }
+    }
+
+    /// Tells who waits for this run when nothing of it is under way; returns the time it was looked at.
+    fn keep_step(&self) -> Instant {
+        let now = self.clock.now();
+        let Some(step) = &self.lock_step else { return now };
+        // Timers count from just after their time.
+        let wakes = self.next_due().map(|due| due + Age::from_nanos(1));
+        let is_due = wakes.is_some_and(|at| at <= now);
+        let is_calling = self.execution.is_busy();
+        if !is_due && !is_calling && !self.lanes.is_waiting() {
+            step.done(now, wakes, &self.evidence.borrow());
+        }
+        now
     }
 
     /// The earliest instant at which something other than an input is due.

@@ -159,6 +159,7 @@ async fn rig(who: Who, base: &str, config: &Effective, hours: SessionHours) -> R
         last: None,
         heart: None,
         guard: None,
+        lock_step: None,
     };
     let status = watch::channel(Arc::new(Status::starting(mode, "t", "h", at))).0;
     let mut rig = Rig { runtime, status, at, _asks: asks_in, _store: store, _dir: dir };

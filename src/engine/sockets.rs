@@ -113,7 +113,11 @@ pub fn start(
         let mut builder = TickBuilder::new(FeedEpoch::Ist, resolve);
         let sink = |event: FeedEvent<'_>| match event {
             FeedEvent::Packets { at, packets, .. } => {
-                seen.borrow_mut().feed.last_seen = Some(at);
+                {
+                    let mut seen = seen.borrow_mut();
+                    seen.feed.last_seen = Some(at);
+                    seen.packets += packets.len() as u64;
+                }
                 for packet in packets {
                     match builder.push(packet, at, flags(&hours, at)) {
                         Ok(Built::Tick(tick)) => {
@@ -161,10 +165,15 @@ pub fn start(
     actix_rt::spawn(async move {
         let sink = |event: OrderUpdateEvent<'_>| match event {
             OrderUpdateEvent::Update { at, update } => {
-                seen.borrow_mut().push.last_seen = Some(at);
+                {
+                    let mut seen = seen.borrow_mut();
+                    seen.push.last_seen = Some(at);
+                    seen.updates += 1;
+                }
                 said.broker(BrokerEvent::Pushed { row: update.row.clone() });
             }
             OrderUpdateEvent::Unreadable { order_no, what, .. } => {
+                seen.borrow_mut().updates += 1;
                 tracing::warn!(target: "reconciler", order_no, what, "an order update nobody can read");
                 let read = scalper_decide::domain::broker::BrokerRead::Orders;
                 said.broker(BrokerEvent::ReadFailed { read, what });

@@ -30,6 +30,7 @@ use super::gateway::{EventSink, Gateway};
 use super::handle::{Ask, EngineHandle};
 use super::held_quotes::HeldQuotes;
 use super::inbox::Inbox;
+use super::lock_step::LockStep;
 use super::notes::Notes;
 use super::publish::{Evidence, Publisher};
 use super::reader::Reader;
@@ -183,7 +184,21 @@ pub struct Started {
 /// # Errors
 /// [`StartError`]: nothing is half started then, and the data folder is free again.
 pub async fn start(
+    plan: Plan,
+    status: watch::Sender<Arc<Status>>,
+    asks: mpsc::Receiver<Ask>,
+) -> Result<Started, StartError> {
+    start_in_step(plan, None, status, asks).await
+}
+
+/// Starts a run that somebody waits for before session time goes on: every instrument is subscribed from the start, and
+/// no tick is conflated.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_in_step(
     mut plan: Plan,
+    lock_step: Option<LockStep>,
     status: watch::Sender<Arc<Status>>,
     asks: mpsc::Receiver<Ask>,
 ) -> Result<Started, StartError> {
@@ -253,7 +268,7 @@ pub async fn start(
     let (run, journal) = store.begin_run(manifest).await?;
     let run = run.manifest.id;
 
-    let lanes = Lanes::new(LaneLimits { ticks: 65_536, events: 4_096, conflate: true });
+    let lanes = Lanes::new(LaneLimits { ticks: 65_536, events: 4_096, conflate: lock_step.is_none() });
     let inbox = Inbox::new(lanes.clone(), clock.clone());
     let sink: EventSink = {
         let inbox = inbox.clone();
@@ -324,11 +339,15 @@ pub async fn start(
     if mode == Mode::Live {
         publisher.needs_arming(plan.account.clone(), config.params.capital.max_lots);
     }
-    let mut subscribe = subscriptions(sockets, indices, day, Rc::clone(&evidence));
-    let mut quotes = HeldQuotes::new(plan.market.clone(), inbox.clone(), clock.clone(), hours.clone());
+    let mut subscribe = subscriptions(sockets, indices, day, lock_step.is_some(), Rc::clone(&evidence));
+    // Looks happen in wall time, and a run in step may not depend on it.
+    let quotes = || HeldQuotes::new(plan.market.clone(), inbox.clone(), clock.clone(), hours.clone());
+    let mut quotes = lock_step.is_none().then(quotes);
     let on_look: OnLook = Box::new(move |books, universe| {
         subscribe(books, universe);
-        quotes.look(books, universe);
+        if let Some(quotes) = &mut quotes {
+            quotes.look(books, universe);
+        }
     });
     if recovered.events > 0 {
         // I35
@@ -368,6 +387,7 @@ pub async fn start(
         last: None,
         heart,
         guard,
+        lock_step,
     };
     Ok(Started { runtime, status, store, lease, run, clock: clock.clone(), watched, summary })
 }
@@ -689,11 +709,13 @@ pub(super) fn follow_session(clock: &SessionClock, hours: &SessionHours, expecte
     });
 }
 
-/// Keeps the feed's set in step with the money and with what is held; pinned within one look after a fill.
+/// Keeps the feed's set in step with the money and with what is held; pinned within one look after a fill. `all` wants
+/// everything: looks happen in wall time, and a run in step may not depend on it.
 pub(super) fn subscriptions(
     sockets: Sockets,
     indices: Vec<Underlying>,
     day: NaiveDate,
+    all: bool,
     evidence: SharedEvidence,
 ) -> OnLook {
     let mut watch = Watch::new();
@@ -705,7 +727,11 @@ pub(super) fn subscriptions(
         let working =
             books.orders.orders().filter(|(order, _)| !order.state.is_terminal()).map(|(o, _)| o.spec.instrument);
         let pinned: BTreeSet<InstrumentId> = books.risk.held().chain(working).collect();
-        let set = watch.wanted(universe, day, &levels, &indices, &pinned);
+        let set = if all {
+            universe.iter().map(|instrument| instrument.id).collect()
+        } else {
+            watch.wanted(universe, day, &levels, &indices, &pinned)
+        };
         let wanted = sockets::wanted(universe, set.iter());
         evidence.borrow_mut().subscribed = set;
         sockets.wanted.send_if_modified(|held| {

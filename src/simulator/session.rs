@@ -122,7 +122,9 @@ impl Simulator {
             self.bells.add(hours.at(halt.from), Bell::Halt(halt));
             self.bells.add(hours.at(halt.to), Bell::Resume);
         }
-        self.bells.add(hours.at(hours.cutoffs.broker_square_off), Bell::SquareOff);
+        if self.oms.squares_off() {
+            self.bells.add(hours.at(hours.cutoffs.broker_square_off), Bell::SquareOff);
+        }
         self.bells.add(hours.close_at(), Bell::Close);
         self.bells.add(hours.close_at() + DAY_END, Bell::DayEnds);
         let day = hours.day;

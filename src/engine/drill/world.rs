@@ -280,7 +280,7 @@ async fn world(drill: Drill) -> Played {
     let config = crate::config::load(None, std::iter::empty()).expect("the built-in settings are sound");
     let none = Err("a drill examines nothing".to_owned());
     let patient = Patient::new(Mode::Sim, none, clock.clone(), dir.path().to_owned(), &config);
-    let on_look = subscriptions(sockets, indices, hours.day, Rc::clone(&evidence));
+    let on_look = subscriptions(sockets, indices, hours.day, false, Rc::clone(&evidence));
     let reader = Reader::new(books, inbox, clock.clone());
     let (handle, status, asks) = EngineHandle::new(Status::starting(Mode::Sim, "drill", "drill", clock.now()));
     let runtime = Runtime {
@@ -301,6 +301,7 @@ async fn world(drill: Drill) -> Played {
         last: None,
         heart: None,
         guard: None,
+        lock_step: None,
     };
     let running = actix_rt::spawn(runtime.run(status));
     let script = async {

@@ -54,6 +54,9 @@ pub struct OmsConfig {
     pub short_margin: Bps,
     /// Whether a MARKET order shows as LIMIT in the books.
     pub market_shows_as_limit: bool,
+    /// Whether the broker closes intraday positions by itself towards the close. The venue of a backtest has no such
+    /// broker.
+    pub squares_off: bool,
     /// From cancelling what rests to selling what is held, when the broker closes positions.
     pub sweep_pause: Age,
     /// After that long the broker tries again.
@@ -69,6 +72,7 @@ impl Default for OmsConfig {
             risk_check_delay: Age::from_millis(20),
             short_margin: Bps::from_percent(12),
             market_shows_as_limit: true,
+            squares_off: true,
             sweep_pause: Age::from_secs(2),
             sweep_retry: Age::from_secs(30),
         }
@@ -153,6 +157,11 @@ impl Oms {
             controls: Controls::default(),
             outbox: Vec::new(),
         }
+    }
+
+    /// Whether the broker closes intraday positions by itself.
+    pub(super) const fn squares_off(&self) -> bool {
+        self.config.squares_off
     }
 
     /// Begins a day: fresh books, carried positions, today's contracts at the exchange.

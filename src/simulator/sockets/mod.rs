@@ -21,6 +21,7 @@ mod tests;
 use std::time::Duration;
 
 use crate::broker::dhan::wire::request::Mode;
+use crate::simulator::desk::Seen;
 
 pub use alerts::AlertStyle;
 pub use faults::{SocketFault, Target};
@@ -30,6 +31,13 @@ pub use pump::{Acknowledged, Conductor};
 pub(super) use accept::accept;
 #[cfg(test)]
 pub(crate) use accept::enter;
+
+/// The packets that a tick is on the wire in one mode, back to back.
+pub fn on_the_wire(mode: Mode, seen: &Seen) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    packets::encode(mode, seen, &mut bytes);
+    bytes
+}
 
 /// Kind of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

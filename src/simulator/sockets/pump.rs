@@ -3,7 +3,7 @@
 //! With a clock that runs by itself the desk lives as the clock goes. With a driven clock the [`Conductor`] moves it
 //! from one thing that happens to the next, as fast as everybody has read what was sent: first every connection's
 //! queue must be written out, then - if somebody in this process acknowledges - everything written must be
-//! acknowledged.
+//! acknowledged. A client that says how far it has come is waited for at every time its own timers want.
 
 use std::sync::Arc;
 
@@ -21,6 +21,11 @@ pub struct Acknowledged {
     pub packets: u64,
     /// Order updates.
     pub updates: u64,
+    /// Session time up to which the client has done everything it had to do, its calls answered; `None` from a client
+    /// that only reads.
+    pub until: Option<Instant>,
+    /// When the client wants to do something by itself next: a driven clock stops there too.
+    pub wakes: Option<Instant>,
 }
 
 /// Brings everything from the desk to the connections, and moves a driven clock.
@@ -73,11 +78,12 @@ impl Conductor {
         let desk = self.hub.desk.clone();
         loop {
             self.settle().await;
-            let at = desk.next_at();
-            let is_last = at > end || at == Instant::MAX;
-            if is_last && end == Instant::MAX {
+            let market = desk.next_at();
+            if market == Instant::MAX && end == Instant::MAX {
                 return Ok(());
             }
+            let at = self.next_timer().map_or(market, |timer| timer.min(market));
+            let is_last = at > end || at == Instant::MAX;
             desk.clock().drive(at.min(end));
             desk.step()?;
             self.drain();
@@ -88,6 +94,12 @@ impl Conductor {
             // Requests of clients get their turn between two instants.
             tokio::task::yield_now().await;
         }
+    }
+
+    /// When the client that says how far it has come wants to do something by itself.
+    fn next_timer(&self) -> Option<Instant> {
+        let told = *self.acknowledged.as_ref()?.borrow();
+        told.wakes.filter(|wakes| *wakes > self.hub.desk.clock().now())
     }
 
     /// Hands out what comes up while nothing moves the clock; never ends.
@@ -129,7 +141,8 @@ impl Conductor {
             self.acknowledged = None;
             return true;
         }
-        seen.packets >= totals.packets_out && seen.updates >= totals.updates_out
+        let is_there = seen.until.is_none_or(|until| until >= self.hub.desk.clock().now());
+        is_there && seen.packets >= totals.packets_out && seen.updates >= totals.updates_out
     }
 
     /// Hands out everything that is there now, updates first.

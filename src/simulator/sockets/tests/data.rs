@@ -87,10 +87,10 @@ async fn time_at_full_speed_waits_for_what_a_reader_acknowledges() {
         let reading = async {
             for read in 1..=3 {
                 assert!(bench.server.clock.now() < ms(1_000 * read), "nothing happens before the last was read");
-                acknowledge.send_replace(Acknowledged { packets: read as u64, updates: 0 });
+                acknowledge.send_replace(Acknowledged { packets: read as u64, ..Acknowledged::default() });
                 assert_eq!(prices(&client.packets(1).await), [100.0 + read as f32]);
             }
-            acknowledge.send_replace(Acknowledged { packets: 4, updates: 0 });
+            acknowledge.send_replace(Acknowledged { packets: 4, ..Acknowledged::default() });
         };
         tokio::join!(goal, reading);
         assert_eq!(bench.server.clock.now(), ms(9_000));
