@@ -424,6 +424,27 @@ mod tests {
         assert_eq!(bench.calls()[1..], ["modify 88 to 90.00"]);
     }
 
+    #[test]
+    fn a_stop_that_only_moves_is_trailed_and_everything_else_that_sells_or_cancels_is_an_exit() {
+        // B6, I16: what the share kept for exits may be used for.
+        let stop = |rupees, units| {
+            let (price, trigger) = (Premium::from_rupees(rupees - 2), Premium::from_rupees(rupees));
+            let (id, instrument, qty) = (id(), InstrumentId(3), Qty::new(units));
+            let order_type = OrderType::StopLimit { trigger, price };
+            Command::Modify { id, instrument, version: 1, order_type, qty }
+        };
+        let mut lane = Lane::default();
+        assert_eq!(lane.purpose(&place().command), OrderUse::Exit);
+        assert_eq!(lane.purpose(&stop(82, 65)), OrderUse::Trail);
+        assert_eq!(lane.purpose(&stop(82, 130)), OrderUse::Exit, "it covers more than before");
+        assert_eq!(lane.purpose(&stop(84, 130)), OrderUse::Trail);
+        assert_eq!(lane.purpose(&modify(4, 90).command), OrderUse::Exit);
+        let mut entry = Lane { is_entry: true, ..Lane::default() };
+        assert_eq!(entry.purpose(&modify(1, 90).command), OrderUse::Entry);
+        let cancel = Command::Cancel { id: id(), instrument: InstrumentId(3) };
+        assert_eq!(entry.purpose(&cancel), OrderUse::Exit);
+    }
+
     #[actix_rt::test]
     async fn nothing_is_sent_once_the_lease_is_lost() {
         // E8, I20

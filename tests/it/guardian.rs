@@ -188,8 +188,8 @@ impl World {
     }
 
     fn get(&self, path: &str) -> Value {
-        let asked = self.http.get(format!("{}/sim/{path}", self.rest)).send();
-        self.runtime.block_on(async { asked.await.expect("the simulator answers").json().await.unwrap() })
+        let asked = self.http.get(format!("{}/sim/{path}", self.rest));
+        self.runtime.block_on(async { asked.send().await.expect("the simulator answers").json().await.unwrap() })
     }
 
     fn now_ns(&self) -> i64 {
