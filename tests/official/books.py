@@ -4,12 +4,15 @@ broker's trade book says, read through the official client and added up here by 
 usage: books.py PATH-TO-SCALPER [SPEED]
 """
 
+import csv
+import io
 import json
 import pathlib
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections import defaultdict
 from fractions import Fraction
 
@@ -40,24 +43,45 @@ def charges(segment, side, turnover):
     return BROKERAGE + sum(paise(head) for head in (exchange, ipft, sebi, stt, stamp, gst))
 
 
-def books(dhan):
-    """Money of the day by the trade book: gross, charges, and how many orders bought."""
+def ask(read):
     for _ in range(20):
-        reply = dhan.get_trade_book()
+        reply = read()
         if reply["status"] == "success":
-            break
+            return reply["data"]
         # The daemon's last reads count against the same limits.
         time.sleep(0.5)
-    assert reply["status"] == "success", reply
+    raise SystemExit(f"FAILED: refused: {reply}")
+
+
+def of_rupees(number):
+    return int(Fraction(str(number)) * 100)
+
+
+def expiring(instruments, day):
+    text = urllib.request.urlopen(instruments).read().decode()
+    rows = csv.DictReader(io.StringIO(text))
+    return {row["SEM_SMST_SECURITY_ID"] for row in rows if row["SEM_EXPIRY_DATE"].startswith(day)}
+
+
+def books(dhan, instruments, day):
+    """Net result, charges and number of buying orders of the day, by the trade book. What expired in our hands is not
+    in it: the broker's cash says what that was worth."""
     turnover, units = defaultdict(int), defaultdict(int)
-    for row in reply["data"]:
-        value = row["tradedQuantity"] * paise(Fraction(str(row["tradedPrice"])) * 100)
+    for row in ask(dhan.get_trade_book):
+        value = row["tradedQuantity"] * of_rupees(row["tradedPrice"])
         turnover[row["orderId"], row["exchangeSegment"], row["transactionType"]] += value
         units[row["securityId"]] += row["tradedQuantity"] * (1 if row["transactionType"] == "BUY" else -1)
-    assert not any(units.values()), f"not flat by the trade book: {dict(units)}"
     gross = sum(value if side == "SELL" else -value for (_, _, side), value in turnover.items())
     cost = sum(charges(segment, side, value) for (_, segment, side), value in turnover.items())
-    return gross, cost, sum(side == "BUY" for _, _, side in turnover)
+    funds = ask(dhan.get_fund_limits)
+    earned = of_rupees(funds["availabelBalance"]) - of_rupees(funds["sodLimit"])
+    settled = earned - (gross - cost)
+    left = {security_id for security_id, held in units.items() if held}
+    assert left <= expiring(instruments, day), f"held over the day: {dict(units)}"
+    assert settled >= 0 if left else settled == 0, f"cash moved by {earned}, the trade book by {gross - cost}"
+    if left:
+        print(f"expired in our hands: {len(left)} contracts, worth {settled} paise")
+    return earned, cost, sum(side == "BUY" for _, _, side in turnover)
 
 
 def main():
@@ -82,13 +106,13 @@ def main():
             assert day.returncode == 0, f"the daemon ended with {day.returncode}:\n{log[-4000:]}"
             status = json.loads(day.stdout)
             DhanHTTP.API_BASE_URL = at["rest"]
-            gross, cost, bought = books(dhanhq(DhanContext(at["client_id"], at["token"])))
+            net, cost, bought = books(dhanhq(DhanContext(at["client_id"], at["token"])), at["instruments"], days[3])
         finally:
             sim.terminate()
             sim.wait()
     money = status["money"]
     told = (money["realised_paise"], money["charges_paise"], money["trades"])
-    found = (gross - cost, cost, bought)
+    found = (net, cost, bought)
     print(f"daemon: net {told[0]} paise, charges {told[1]}, {told[2]} trades, {len(status['orders'])} orders")
     print(f"books:  net {found[0]} paise, charges {found[1]}, {found[2]} trades")
     assert status["positions"] == [] and money["open_paise"] == 0 and status["in_doubt"] == 0, f"{status}\n{log[-3000:]}"
