@@ -80,6 +80,7 @@ impl GuardianArgs {
             simulator: self.simulator.clone(),
             faults: None,
             listen: ([127, 0, 0, 1], 0).into(),
+            json: false,
             guardian: GuardianFrom::Elsewhere,
             no_guardian: true,
         }

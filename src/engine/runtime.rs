@@ -155,6 +155,12 @@ impl<C: Core> Runtime<C> {
                 }
             }
         };
+        if matches!(stopped, Stopped::DayOver)
+            && let Err(e) = self.look(&status).await
+        {
+            // What was published last stays: the end of the day is in the journal or is not, whatever is shown.
+            tracing::error!(target: "journal", error = ?e, "the day's last status could not be made");
+        }
         (stopped, self)
     }
 

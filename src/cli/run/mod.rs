@@ -69,6 +69,9 @@ pub struct RunArgs {
     /// Where health and metrics are served; loopback only.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
+    /// When the day is over, print its status as one JSON object, as `scalper status --json` does.
+    #[arg(long)]
+    pub json: bool,
     /// Where the broker is.
     #[command(flatten)]
     pub broker: BrokerArgs,

@@ -96,7 +96,11 @@ pub(super) async fn serve(args: &RunArgs, plan: Plan) -> anyhow::Result<Code> {
         Stopped::Asked => Ok(Code::Ok),
         Stopped::DayOver => {
             let status = handle.status();
-            print!("{}", screen::status(&status, status.at));
+            if args.json {
+                println!("{}", serde_json::to_string(&*status)?);
+            } else {
+                print!("{}", screen::status(&status, status.at));
+            }
             Ok(Code::Ok)
         }
         Stopped::Halted(halt) => anyhow::bail!("the core must not go on: {halt}"),
