@@ -105,11 +105,16 @@ impl PaperVenue {
         }
     }
 
-    /// Takes note of an event the core has taken in.
-    pub fn hear(&mut self, stamp: Stamp, event: &Event) {
-        while let Some(step) = self.step().filter(|step| *step <= stamp.at) {
+    /// Lets everything happen that happens by itself by `at`.
+    fn until(&mut self, at: Instant) {
+        while let Some(step) = self.step().filter(|step| *step <= at) {
             self.take(step);
         }
+    }
+
+    /// Takes note of an event the core has taken in.
+    pub fn hear(&mut self, stamp: Stamp, event: &Event) {
+        self.until(stamp.at);
         match event {
             Event::Tick(tick) => self.venue.on_tick(tick, &mut self.outputs),
             Event::SessionOpened { hours, warm_up: false, .. } => {
@@ -144,8 +149,12 @@ impl PaperVenue {
                     return Err(PaperMismatch::Said { journaled, said: said.map(Box::new) });
                 }
             }
-            Event::SessionClosed { .. } if !self.reports.is_empty() => {
-                return Err(PaperMismatch::Unsaid { left: self.reports.len() });
+            Event::SessionClosed { .. } => {
+                // What lapses at the close counts too, whoever heard of it last.
+                self.until(stamp.at);
+                if !self.reports.is_empty() {
+                    return Err(PaperMismatch::Unsaid { left: self.reports.len() });
+                }
             }
             _ => {}
         }
