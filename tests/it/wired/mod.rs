@@ -223,6 +223,27 @@ fn assert_ticks(wired: &Path, day: NaiveDate, lived: &Lived) {
     assert_eq!(sent.len(), lived.ticks.len(), "{day}");
 }
 
+/// Memory in KiB and open files of this process; `None` where the system does not tell.
+fn held() -> Option<(u64, usize)> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib = line.trim().trim_end_matches(" kB").trim().parse().ok()?;
+    Some((kib, std::fs::read_dir("/proc/self/fd").ok()?.count()))
+}
+
+/// Four weeks in one process, simulator and daemon both: after the first week neither memory nor open files grow.
+fn assert_flat(days: &[(u64, usize)]) {
+    let Some((week, rest)) = days.split_at_checked(5).filter(|(_, rest)| !rest.is_empty()) else { return };
+    let most = |days: &[(u64, usize)]| {
+        let (kib, files) = days.iter().copied().unzip::<_, _, Vec<_>, Vec<_>>();
+        (kib.into_iter().max().unwrap_or(0), files.into_iter().max().unwrap_or(0))
+    };
+    let ((kib, files), (kib_later, files_later)) = (most(week), most(rest));
+    eprintln!("first week at most {kib} KiB and {files} files, later {kib_later} KiB and {files_later} files");
+    assert!(files_later <= files, "{files_later} open files after {files}");
+    assert!(kib_later * 10 <= kib * 13, "{kib_later} KiB after {kib}");
+}
+
 #[test]
 fn january_on_nifty_is_decided_and_traded_at_the_simulators_sockets_exactly_as_in_the_backtest() {
     let Some(data) = shared_data("january_on_nifty_at_the_simulators_sockets") else { return };
@@ -232,6 +253,7 @@ fn january_on_nifty_is_decided_and_traded_at_the_simulators_sockets_exactly_as_i
     std::fs::create_dir_all(&folder).unwrap();
     let tables = settings().tables;
     let (mut decisions, mut fills, mut trades, mut crossed, mut net) = (0, 0, 0, 0, Money::ZERO);
+    let mut sizes = Vec::new();
     let is_whole = std::env::var_os(WHOLE).is_some();
     for day in Tape::open(&recorded).unwrap().days().to_vec() {
         if trades >= ENOUGH && !is_whole {
@@ -261,11 +283,15 @@ fn january_on_nifty_is_decided_and_traded_at_the_simulators_sockets_exactly_as_i
             daemon.trades.len(),
             daemon.net
         );
+        sizes.extend(held());
         decisions += daemon.decisions.len();
         fills += daemon.fills.len();
         trades += daemon.trades.len();
         net += daemon.net;
     }
     eprintln!("{decisions} decisions, {fills} fills, {trades} trades, net {net}: identical; {crossed} changes crossed");
+    if is_whole {
+        assert_flat(&sizes);
+    }
     assert!(trades >= ENOUGH, "{trades} trades");
 }
