@@ -202,7 +202,18 @@ impl Guardian<'_> {
                 return Ok(None);
             }
         };
-        match act::take_over(plan).await {
+        let dir = self.dir().to_owned();
+        let folder_gone = async {
+            while dir.exists() {
+                tokio::time::sleep(RETRY_EVERY).await;
+            }
+        };
+        let outcome = tokio::select! {
+            outcome = act::take_over(plan) => outcome,
+            // Without the journal nothing can be known any more; waiting for a broker would have no end.
+            () = folder_gone => anyhow::bail!("{}: the data folder is gone", dir.display()),
+        };
+        match outcome {
             Ok(Outcome::Flat { took, positions }) => {
                 let wall = begun.elapsed().as_millis();
                 self.alarm(&format!(
