@@ -164,19 +164,20 @@ fn settings_read_again_apply_where_that_is_safe_and_wrong_ones_change_nothing() 
     let before = daemon.until("bars", |s| s["indices"]["NIFTY"]["evaluations"].as_u64().is_some_and(|n| n > 0));
     assert_eq!(daemon.ask(&["reload"]), (0, "no setting differs from the one in force\n".to_owned()));
 
-    std::fs::write(&file, "preset: [production]\nentry_guard:\n  max_trades_per_day: 3\n").unwrap();
+    std::fs::write(&file, "preset: [production]\nentry_guard:\n  cooldown_direction_secs: 900\n").unwrap();
     let (code, tighter) = daemon.ask(&["reload"]);
     assert_eq!(code, 0, "{tighter}");
-    assert!(tighter.contains("entry_guard.max_trades_per_day: applies now"), "{tighter}");
+    assert!(tighter.contains("entry_guard.cooldown_direction: applies now"), "{tighter}");
     let hash = before["config_hash"].as_str().unwrap().to_owned();
     daemon.until("the new hash", |s| s["config_hash"] != hash.as_str());
 
-    std::fs::write(&file, "preset: [production]\nentry_guard:\n  max_trades_per_day: many\n").unwrap();
+    std::fs::write(&file, "preset: [production]\nentry_guard:\n  cooldown_direction_secs: many\n").unwrap();
     let (code, wrong) = daemon.ask(&["reload"]);
     assert_eq!(code, 1);
     assert!(wrong.contains("algo.yml:3") && wrong.contains("nothing was changed"), "{wrong}");
 
-    let structure = "preset: [production]\nentry_guard:\n  max_trades_per_day: 3\nsignals:\n  primary_timeframe: 3m\n";
+    let structure =
+        "preset: [production]\nentry_guard:\n  cooldown_direction_secs: 900\nsignals:\n  primary_timeframe: 3m\n";
     std::fs::write(&file, structure).unwrap();
     let (code, refused) = daemon.ask(&["reload"]);
     assert_eq!(code, 1);

@@ -266,6 +266,10 @@ fn an_engine_that_is_killed_with_open_lots_leaves_nothing_open_and_the_next_one_
     assert_eq!(status["in_doubt"], 0);
     assert!(status["blocks"].as_array().unwrap().iter().any(|block| block == "halted"), "{status:#}");
     assert!(status["money"]["trades"].as_u64().unwrap() >= 1);
+    let unfinished = |key: &str, over: fn(&Value) -> bool| {
+        status[key].as_array().unwrap().iter().filter(|row| !over(row)).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(unfinished("orders", |order| order["is_over"] == true), Vec::<Value>::new());
     let guardian = until("another guardian", || world.guardian(), || world.logs());
 
     // An end in order with nothing held is no reason to do anything.

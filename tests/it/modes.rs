@@ -239,9 +239,7 @@ fn live_starts_disarmed_arms_by_phrase_and_good_checks_alone_and_is_disarmed_aga
     let dir = tempfile::tempdir().unwrap();
     settings(dir.path());
     let mut daemon = Daemon::start(&broker, dir.path(), &broker.token(), &LIVE);
-    let ready = daemon.until("readiness for exits, and a level", |s| {
-        s["ready"]["exits"] == true && s["arming"]["phrase"].is_string() && s["feed"]["state"] == "up"
-    });
+    let ready = daemon.until("readiness for exits, and a level", |s| s["ready"]["exits"] == true && is_armable(s));
     assert_eq!((ready["mode"].as_str(), ready["arming"]["armed"].as_bool()), (Some("live"), Some(false)));
     assert_eq!(ready["ready"]["entries"], false);
     assert!(ready["blocks"].as_array().unwrap().contains(&Value::from("disarmed")), "{ready:#}");
@@ -339,6 +337,11 @@ fn a_start_that_cannot_be_says_why_and_leaves_nothing_half_started() {
     refused(shut, at, 1, &["cannot be written to", "--data-dir"]);
 }
 
+/// The phrase is known, the feed speaks and the guardian watches.
+fn is_armable(s: &Value) -> bool {
+    s["arming"]["phrase"].is_string() && s["feed"]["state"] == "up" && s["guardian"]["is_alive"] == true
+}
+
 /// A simulator in this process, so that its account can be changed behind the daemon's back.
 struct Inside {
     server: SimServer,
@@ -397,7 +400,7 @@ fn a_token_that_is_replaced_with_a_position_open_takes_over_and_the_position_is_
     let log = std::fs::File::create(inside.dir.path().join("log")).unwrap();
     let process = inside.live().stdout(Stdio::null()).stderr(log).spawn().unwrap();
     let mut daemon = Daemon { process: Running(process), dir: inside.dir.path().to_owned() };
-    let ready = daemon.until("a phrase", |s| s["arming"]["phrase"].is_string() && s["feed"]["state"] == "up");
+    let ready = daemon.until("a phrase", |s| is_armable(s));
     let (code, said) = daemon.ask(&["arm", "--phrase", ready["arming"]["phrase"].as_str().unwrap()]);
     assert_eq!(code, 0, "{said}");
     let owns = |s: &Value| s["positions"].as_array().unwrap().iter().any(|p| p["owned"].as_i64() > Some(0));
