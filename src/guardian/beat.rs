@@ -32,7 +32,7 @@ pub struct Beat {
     pub count: u64,
     /// Session time.
     pub at: Instant,
-    /// Positions that are not over, bought or not.
+    /// Positions that own something.
     pub positions: u32,
     /// Orders that are not over.
     pub orders: u32,
@@ -71,10 +71,8 @@ impl Heart {
     /// The decision loop has gone on.
     pub fn beat(&mut self, at: Instant, books: &Books) {
         let orders = books.orders.orders().filter(|(order, _)| !order.state.is_terminal()).count();
-        let open = |p: &&scalper_decide::domain::Position| {
-            !matches!(p.phase, scalper_decide::domain::PositionPhase::Closed { .. })
-        };
-        let positions = books.orders.positions().filter(open).count();
+        // What the status shows as open: a position whose entry ended without an execution is none.
+        let positions = books.risk.guarded().count();
         let (positions, orders) = (u32::try_from(positions), u32::try_from(orders));
         self.beat.count += 1;
         self.beat.at = at;
