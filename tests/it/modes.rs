@@ -400,7 +400,7 @@ fn a_token_that_is_replaced_with_a_position_open_takes_over_and_the_position_is_
     let log = std::fs::File::create(inside.dir.path().join("log")).unwrap();
     let process = inside.live().stdout(Stdio::null()).stderr(log).spawn().unwrap();
     let mut daemon = Daemon { process: Running(process), dir: inside.dir.path().to_owned() };
-    let ready = daemon.until("a phrase", |s| is_armable(s));
+    let ready = daemon.until("a phrase", is_armable);
     let (code, said) = daemon.ask(&["arm", "--phrase", ready["arming"]["phrase"].as_str().unwrap()]);
     assert_eq!(code, 0, "{said}");
     let owns = |s: &Value| s["positions"].as_array().unwrap().iter().any(|p| p["owned"].as_i64() > Some(0));
