@@ -60,7 +60,7 @@ use crate::store::error::StoreError;
 use crate::store::lease::{Lease, LeaseRequest, Moment};
 use crate::store::place::StoreUrl;
 use crate::store::projection::Projector;
-use crate::store::{Owner, Store, StoreOptions, journal_rows};
+use crate::store::{Owner, Store, StoreOptions, doors, journal_rows};
 
 /// Before the open, when a day's session begins for the engine.
 const BEFORE_OPEN: Age = Age::from_mins(15);
@@ -255,6 +255,8 @@ pub async fn start_in_step(
         return Err(StartError::NothingBegun { day });
     }
 
+    // A day that goes on has its doors in its own journal.
+    let doors = if recovered.events == 0 { doors::left_closed(store.readers(), day).await? } else { Vec::new() };
     let (core, watched) = FeedHub::going_on(core);
     steps.done("replay");
     let manifest = NewRun {
@@ -308,7 +310,7 @@ pub async fn start_in_step(
     let bars = if is_guardian {
         opening.flatten(&plan, &recovered).await?
     } else {
-        opening.bring_up(&plan, &hours, &recovered, wants_guardian).await?
+        opening.bring_up(&plan, &hours, &recovered, wants_guardian, doors).await?
     };
     steps.done("bars and timers missed");
     let since = recovered.resumed_at.map_or(now - CRASH_WINDOW, |resumed| resumed.max(now - CRASH_WINDOW));
@@ -461,6 +463,7 @@ impl Opening<'_> {
         hours: &SessionHours,
         recovered: &Recovered,
         wants_guardian: bool,
+        doors: Vec<OperatorCommand>,
     ) -> Result<usize, StartError> {
         let now = plan.clock.now();
         let guarded = Event::Operator(OperatorCommand::Guardian { alive: !wants_guardian });
@@ -501,6 +504,10 @@ impl Opening<'_> {
         let start = now.min(hours.open_at() - BEFORE_OPEN);
         self.event(start, opens).await?;
         self.disarm(plan, start).await?;
+        for command in doors {
+            tracing::warn!(target: "control", ?command, "closed on an earlier day, and nobody opened it since");
+            self.event(start, Event::Operator(command)).await?;
+        }
         for instrument in &plan.instruments {
             let known = self.core.universe().find(instrument.segment, instrument.security_id);
             let id = known.unwrap_or(InstrumentId(u32::try_from(self.core.universe().len()).expect("few instruments")));

@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod backup;
+pub mod doors;
 pub mod error;
 pub mod journal_rows;
 pub mod lease;

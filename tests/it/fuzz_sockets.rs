@@ -14,7 +14,7 @@ use scalper::broker::dhan::wire::request::parse_request;
 use scalper_decide::domain::{self, InstrumentId, TickFlags};
 
 /// Runs `check` on mutations of `corpus` until the budget is spent; names the seed of a failure.
-fn fuzz(name: &str, corpus: &[Vec<u8>], mut check: impl FnMut(&[u8])) {
+pub(crate) fn fuzz(name: &str, corpus: &[Vec<u8>], mut check: impl FnMut(&[u8])) {
     let number = |key: &str| std::env::var(key).ok().and_then(|text| text.parse::<u64>().ok());
     let budget = Duration::from_secs(number("SCALPER_FUZZ_SECS").unwrap_or(1));
     let first = number("SCALPER_FUZZ_SEED").unwrap_or(1);

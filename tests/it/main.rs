@@ -8,6 +8,7 @@ mod demo;
 mod determinism;
 mod endings;
 mod faults;
+mod fuzz_files;
 mod fuzz_sockets;
 mod guardian;
 mod kill_drill;

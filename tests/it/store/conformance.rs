@@ -15,7 +15,8 @@ use scalper::store::operations::{self, BudgetUse};
 use scalper::store::place::StoreUrl;
 use scalper::store::projection::Projector;
 use scalper::store::replay::{self, Step};
-use scalper::store::{Owner, Store, StoreOptions, journal_rows, schema, verify, watchlist};
+use scalper::store::{Owner, Store, StoreOptions, doors, journal_rows, schema, verify, watchlist};
+use scalper_decide::domain::operator::OperatorCommand;
 use scalper_decide::domain::{Event, Instant, Seq, Stamp, Underlying};
 use scalper_decide::journal::JournalEntry;
 use uuid::Uuid;
@@ -274,6 +275,30 @@ async fn crashes_are_counted(dir: &Path, url: &StoreUrl) {
     store.close().await;
 }
 
+async fn a_halt_outlives_its_day(dir: &Path, url: &StoreUrl) {
+    // F-33, I13: what a person closed on Friday is closed on Monday.
+    let store = Store::open(&options(dir, url)).await.unwrap();
+    let day = |d| NaiveDate::from_ymd_opt(2026, 1, d).unwrap();
+    let rows = [
+        "INSERT INTO risk_events VALUES ('2026-01-12', 1, 0, 1, 'operator', '{\"verb\":\"halt\"}')",
+        "INSERT INTO risk_events VALUES ('2026-01-12', 2, 0, 2, 'operator', '{\"verb\":\"resume\"}')",
+        "INSERT INTO risk_events VALUES ('2026-01-13', 3, 0, 3, 'operator', '{\"verb\":\"reduce_only\"}')",
+        "INSERT INTO risk_events VALUES ('2026-01-13', 4, 0, 4, 'operator', '{\"verb\":\"pause\",\"underlying\":\"NIFTY\"}')",
+        "INSERT INTO risk_events VALUES ('2026-01-13', 5, 0, 5, 'finding', '{}')",
+        "INSERT INTO risk_events VALUES ('2026-01-14', 6, 0, 6, 'operator', 'nobody can read this')",
+    ];
+    for sql in rows {
+        store.transact(move |link| Box::pin(async move { link.execute(sql, &[]).await })).await.unwrap();
+    }
+    let closed = |d| doors::left_closed(store.readers(), day(d));
+    let pause = OperatorCommand::Pause { underlying: Underlying::Nifty };
+    assert_eq!(closed(12).await.unwrap(), []);
+    assert_eq!(closed(13).await.unwrap(), []);
+    assert_eq!(closed(14).await.unwrap(), [OperatorCommand::ReduceOnly, pause]);
+    assert_eq!(closed(20).await.unwrap(), [OperatorCommand::Halt], "what cannot be read keeps entries closed");
+    store.close().await;
+}
+
 async fn small_facts(dir: &Path, url: &StoreUrl) {
     let store = Store::open(&options(dir, url)).await.unwrap();
     let day = |d| NaiveDate::from_ymd_opt(2026, 1, d).unwrap();
@@ -345,6 +370,8 @@ macro_rules! suite {
             audit_trail(dir.path(), &url).await;
             let (dir, url) = fresh("facts");
             small_facts(dir.path(), &url).await;
+            let (dir, url) = fresh("doors");
+            a_halt_outlives_its_day(dir.path(), &url).await;
             let (dir, url) = fresh("crashes");
             crashes_are_counted(dir.path(), &url).await;
             let (dir, url) = fresh("guarded");
