@@ -23,7 +23,7 @@ const LEAST_PERCENT: u64 = 70;
 /// have bought.
 ///
 /// # Errors
-/// As [`instruments`].
+/// As [`instruments()`].
 pub async fn of_role<M: 'static>(
     role: &Role,
     client: &Client<M>,

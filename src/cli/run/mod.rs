@@ -1,4 +1,4 @@
-//! `scalper run`: the daemon. What it is connected to is made here, one file per mode; how it lives is [`serve`].
+//! `scalper run`: the daemon. What it is connected to is made here, one file per mode; how it lives is `serve`.
 
 pub mod broker;
 pub mod master;
