@@ -1,7 +1,5 @@
 //! A run from its start to its end: operator's socket, health, supervisor, signals.
 
-use std::time::Duration;
-
 use anyhow::Context as _;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use sd_notify::NotifyState;
@@ -143,16 +141,18 @@ fn with_guardian(args: &RunArgs, e: StartError) -> anyhow::Error {
 }
 
 async fn stop_signal() {
-    let mut term = match signal(SignalKind::terminate()) {
-        Ok(term) => term,
-        Err(e) => {
-            tracing::warn!(error = %e, "SIGTERM is not heard");
-            tokio::time::sleep(Duration::MAX).await;
-            return;
+    let term = signal(SignalKind::terminate());
+    let told = async {
+        match term {
+            Ok(mut term) => drop(term.recv().await),
+            Err(e) => {
+                tracing::warn!(error = %e, "SIGTERM is not heard");
+                std::future::pending().await
+            }
         }
     };
     tokio::select! {
-        _ = term.recv() => {}
+        () = told => {}
         _ = tokio::signal::ctrl_c() => {}
     }
 }
