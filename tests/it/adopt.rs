@@ -20,7 +20,10 @@ impl Outsider<'_> {
         let expiries = self.0.call("POST", "/v2/optionchain/expirylist", &index.to_string());
         let expiry = expiries["data"][0].clone();
         let asked = json!({"UnderlyingScrip": 13, "UnderlyingSeg": "IDX_I", "Expiry": expiry});
-        let chain = self.0.call("POST", "/v2/optionchain", &asked.to_string());
+        // The daemon asks too, and the broker answers once in three seconds.
+        let answer =
+            || Some(self.0.call("POST", "/v2/optionchain", &asked.to_string())).filter(|c| c["data"]["oc"].is_object());
+        let chain = until("option chain", answer, String::new);
         let level = chain["data"]["last_price"].as_f64().unwrap();
         let strikes = chain["data"]["oc"].as_object().unwrap();
         let away = |strike: &String| (strike.parse::<f64>().unwrap() - level).abs();
@@ -61,7 +64,9 @@ fn what_an_outside_client_bought_is_shown_adopted_on_demand_protected_through_a_
     let simulator = Simulator::start(dir.path(), &["--speed", "20", "--seed", "1"]);
     let run = ["--config", "algo.yml", "--simulator", "simulator.json", "--no-guardian"];
     let mut daemon = Daemon::start(dir.path(), &run);
-    let ready = daemon.until("readiness for exits", |s| s["ready"]["exits"] == true);
+    let ready = daemon.until("readiness and an open market", |s| {
+        s["ready"]["exits"] == true && s["session_open"] == true && s["indices"]["NIFTY"]["quoted"].as_u64() > Some(0)
+    });
     assert_eq!(foreign(&ready), []);
     assert!(daemon.ask(&["adopt"]).1.contains("no position that is not ours"));
 

@@ -115,13 +115,12 @@ impl Simulator {
         let mut stream = TcpStream::connect(host).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let (token, account) = (self.token(), self.facts["client_id"].as_str().unwrap());
-        write!(
-            stream,
+        let request = format!(
             "{method} {path} HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\naccess-token: {token}\r\n\
-             client-id: {account}\r\n             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+             client-id: {account}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
-        )
-        .unwrap();
+        );
+        stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{method} {path}: {answer}"));
