@@ -1,5 +1,6 @@
 //! The one integration-test binary; each module is a group of scenarios.
 
+mod adopt;
 mod cli_bad_input;
 mod cli_token;
 mod cli_verbs;
