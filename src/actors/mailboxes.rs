@@ -11,6 +11,7 @@ use scalper_decide::decision_core::Books;
 use scalper_decide::direct::{Direct, Parts};
 use scalper_decide::domain::adoption::{AdoptRefusal, AdoptRequest, Adoption};
 use scalper_decide::domain::broker::{BrokerEvent, BrokerRead};
+use scalper_decide::domain::event::IvDays;
 use scalper_decide::domain::operator::{OperatorAnswer, OperatorCommand};
 use scalper_decide::domain::order::IllegalTransition;
 use scalper_decide::domain::{
@@ -178,6 +179,7 @@ impl Mailboxes {
             refused_ticks: self.ledger.refused_ticks().clone(),
             missing_rates: self.terms.as_ref().map(|t| t.missing_rates.clone()).unwrap_or_default(),
             missing_bars: ask(&self.signal_engine, Stage::SignalEngine, signals::CountMissingBars { now }).await,
+            last_iv: ask(&self.signal_engine, Stage::SignalEngine, signals::LastIv { now }).await,
         }
     }
 
@@ -507,6 +509,11 @@ impl Stages for Mailboxes {
             let question = signals::SampleIv { now, underlying, day, iv_pct };
             ask(&self.signal_engine, Stage::SignalEngine, question).await;
         }
+    }
+
+    async fn recall_iv(&mut self, now: Stamp, days: &IvDays) {
+        let question = signals::RecallIv { now, days: days.clone() };
+        ask(&self.signal_engine, Stage::SignalEngine, question).await;
     }
 
     async fn evaluate(&mut self, now: Stamp, underlying: Underlying) -> Result<Signal, NoSignal> {

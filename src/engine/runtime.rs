@@ -236,9 +236,10 @@ impl<C: Core> Runtime<C> {
     async fn settle_level(&mut self, tick: &scalper_decide::domain::Tick) {
         let instrument = self.core.universe().get(tick.instrument);
         if let InstrumentKind::Index { underlying } = instrument.kind
+            && self.schedule.wants(tick.exchange_at)
             && self.core.holds(tick).await
         {
-            self.schedule.level(underlying, tick.exchange_at, tick.ltp_paise);
+            self.schedule.level(underlying, tick);
         }
     }
 
@@ -268,6 +269,9 @@ impl<C: Core> Runtime<C> {
         if self.schedule.next_at().is_some_and(|due| due <= at) {
             for Due { at, event } in self.schedule.take(at) {
                 self.event(at, &event).await?;
+            }
+            for text in self.schedule.refused() {
+                self.publisher.alarm(at, "NOT_SETTLED", text);
             }
             return if self.schedule.is_over() { Err(Stopped::DayOver) } else { Ok(()) };
         }

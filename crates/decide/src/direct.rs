@@ -14,6 +14,7 @@ use crate::chain_analyzer::{self, NoStrike, StrikePick};
 use crate::decision_core::{Books, Core};
 use crate::domain::adoption::{AdoptRefusal, AdoptRequest, Adoption};
 use crate::domain::broker::{BrokerEvent, BrokerRead};
+use crate::domain::event::IvDays;
 use crate::domain::operator::{OperatorAnswer, OperatorCommand};
 use crate::domain::order::IllegalTransition;
 use crate::domain::{
@@ -245,6 +246,7 @@ impl Core for Direct {
             refused_ticks: self.ledger.refused_ticks().clone(),
             missing_rates: self.terms.as_ref().map(|t| t.missing_rates.clone()).unwrap_or_default(),
             missing_bars: self.signals.missing_bars(),
+            last_iv: self.signals.last_iv(),
         }
     }
 }
@@ -476,6 +478,10 @@ impl Stages for Direct {
         if let Some(iv) = chain_analyzer::atm_iv(&self.reload.params().chain, now, &chain) {
             self.signals.sample_iv(underlying, chain.day, iv);
         }
+    }
+
+    async fn recall_iv(&mut self, _: Stamp, days: &IvDays) {
+        self.signals.recall_iv(days);
     }
 
     async fn evaluate(&mut self, now: Stamp, underlying: Underlying) -> Result<Signal, NoSignal> {

@@ -10,6 +10,7 @@ use crate::chain_analyzer::{NoStrike, StrikePick};
 use crate::domain::adoption::{AdoptRefusal, AdoptRequest, Adoption};
 use crate::domain::alarm::AlarmKey;
 use crate::domain::broker::{BrokerEvent, BrokerRead};
+use crate::domain::event::IvDays;
 use crate::domain::operator::{OperatorAnswer, OperatorCommand, OperatorRefusal};
 use crate::domain::order::IllegalTransition;
 use crate::domain::{
@@ -125,6 +126,8 @@ pub trait Stages {
     fn has_primary(&self, underlying: Underlying, bars: &ClosedBars) -> bool;
     /// Chain analyzer and signal engine: samples the at-the-money volatility.
     async fn sample_iv(&mut self, now: Stamp, underlying: Underlying);
+    /// Signal engine: is told the volatility of earlier sessions.
+    async fn recall_iv(&mut self, now: Stamp, days: &IvDays);
     /// Signal engine: judges the last closed bar.
     async fn evaluate(&mut self, now: Stamp, underlying: Underlying) -> Result<Signal, NoSignal>;
     /// Chain analyzer: picks a contract, and tells when it expires.
@@ -250,6 +253,7 @@ async fn on_other<S: Stages>(s: &mut S, now: Stamp, event: &Event) -> Result<(),
             let changes = s.configure(now, params, reconciler.as_ref()).await;
             s.journal(JournalEntry::Configured { stamp: now, changes });
         }
+        Event::IvHistory { days } => s.recall_iv(now, days).await,
     }
     Ok(())
 }
