@@ -18,6 +18,7 @@ mod operator;
 mod ops_control;
 mod ops_http;
 mod parity;
+mod plan;
 mod real_days;
 mod reconciled;
 mod review;
