@@ -202,10 +202,7 @@ fn main() -> ExitCode {
     ok &= verdict(
         "mailboxes against plain calls and bare rounds",
         ratio <= MAILBOX_RATIO_MAX && same == trades,
-        &format!(
-            "{ratio:.2} (at most {MAILBOX_RATIO_MAX}), {:.0} ns per tick",
-            by_mailbox * 1e9 / ticks as f64
-        ),
+        &format!("{ratio:.2} (at most {MAILBOX_RATIO_MAX}), {:.0} ns per tick", by_mailbox * 1e9 / ticks as f64),
     );
     drop(memory);
 

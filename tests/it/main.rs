@@ -20,6 +20,7 @@ mod operator;
 mod ops_control;
 mod ops_http;
 mod parity;
+mod plan;
 mod process;
 mod real_days;
 mod reconciled;
