@@ -9,7 +9,10 @@ pub mod doctor;
 pub mod exit;
 pub mod greeks;
 pub mod guardian;
+pub mod instruments;
+pub mod list;
 pub mod operate;
+pub mod plan;
 pub mod progress;
 pub mod run;
 pub mod sim;
@@ -45,6 +48,10 @@ enum Verb {
     Config(config::ConfigArgs),
     /// Price options, or find their implied volatility and Greeks, for a CSV of cases.
     Greeks(greeks::GreeksArgs),
+    /// Download, search and look at the broker's instrument lists.
+    Instruments(instruments::InstrumentsArgs),
+    /// Show what the market feed would carry over which socket, without a daemon, an account or a network.
+    Plan(plan::PlanArgs),
     /// Set, renew and look at the broker's access token.
     Token(token::TokenArgs),
     /// Run the daemon: trade by itself in the simulated market.
@@ -75,6 +82,8 @@ pub fn main() -> ExitCode {
         Verb::Db(args) => db::run(&args),
         Verb::Config(args) => config::run(&args).map(|()| exit::Code::Ok),
         Verb::Greeks(args) => greeks::run_verb(&args),
+        Verb::Instruments(args) => instruments::run(&args),
+        Verb::Plan(args) => plan::run(&args),
         Verb::Token(args) => token::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Doctor(args) => doctor::run(&args),

@@ -19,6 +19,7 @@ use super::raw::{
     RawSupertrendKind, RawTimeframe, RawTrigger,
 };
 use crate::journal::run::Mode;
+use crate::market::universe::UniverseSettings;
 
 /// Stands for a premium band without an upper end: the largest premium the ranges allow.
 pub(crate) const OPEN_PREMIUM: Premium = Premium::from_rupees(100_000);
@@ -39,6 +40,7 @@ pub(crate) struct Checked {
     pub(crate) tables_folder: Option<PathBuf>,
     pub(crate) tables_override: Option<PathBuf>,
     pub(crate) engine: EngineSettings,
+    pub(crate) universe: UniverseSettings,
 }
 
 /// What the daemon trades with; nothing a replay depends on.
@@ -74,10 +76,10 @@ const fn timeframe(raw: RawTimeframe) -> Timeframe {
 }
 
 /// Reads fields of one section, noting each one that nobody gave a value.
-struct Section<'a> {
-    tree: &'a Node,
-    prefix: String,
-    problems: &'a mut Vec<Problem>,
+pub(super) struct Section<'a> {
+    pub(super) tree: &'a Node,
+    pub(super) prefix: String,
+    pub(super) problems: &'a mut Vec<Problem>,
 }
 
 impl Section<'_> {
@@ -85,7 +87,7 @@ impl Section<'_> {
         format!("{}.{field}", self.prefix)
     }
 
-    fn note(&mut self, field: &str, message: String) {
+    pub(super) fn note(&mut self, field: &str, message: String) {
         let key = self.key(field);
         // What is missing has no place of its own; its section has.
         let section = key.rsplit_once('.').map_or("", |(section, _)| section);
@@ -93,24 +95,24 @@ impl Section<'_> {
         self.problems.push(Problem::at(key, message, at));
     }
 
-    fn need<T: Clone>(&mut self, field: &str, value: &Option<T>, stand_in: T) -> T {
+    pub(super) fn need<T: Clone>(&mut self, field: &str, value: &Option<T>, stand_in: T) -> T {
         value.clone().unwrap_or_else(|| {
             self.note(field, "this key is missing and has no default here".to_owned());
             stand_in
         })
     }
 
-    fn flag(&mut self, field: &str, value: Option<bool>) -> bool {
+    pub(super) fn flag(&mut self, field: &str, value: Option<bool>) -> bool {
         self.need(field, &value, false)
     }
     fn whole(&mut self, field: &str, value: Option<Whole>) -> i64 {
         self.need(field, &value, Whole(1)).0
     }
-    fn count(&mut self, field: &str, value: Option<Whole>) -> u32 {
+    pub(super) fn count(&mut self, field: &str, value: Option<Whole>) -> u32 {
         // Ranges are checked before; a value outside them never reaches the caller.
         u32::try_from(self.whole(field, value)).unwrap_or(u32::MAX)
     }
-    fn size(&mut self, field: &str, value: Option<Whole>) -> usize {
+    pub(super) fn size(&mut self, field: &str, value: Option<Whole>) -> usize {
         usize::try_from(self.whole(field, value)).unwrap_or(usize::MAX)
     }
     fn number(&mut self, field: &str, value: Option<Num>) -> f64 {
@@ -134,7 +136,7 @@ impl Section<'_> {
     fn millis(&mut self, field: &str, value: Option<Whole>) -> Age {
         Age::from_millis(self.whole(field, value))
     }
-    fn secs(&mut self, field: &str, value: Option<Whole>) -> Age {
+    pub(super) fn secs(&mut self, field: &str, value: Option<Whole>) -> Age {
         Age::from_secs(self.whole(field, value))
     }
     fn ages(&mut self, field: &str, raw: &RawAges) -> QuoteAgeLimits {
@@ -178,6 +180,7 @@ pub(crate) fn build(
     let risk = risk_params(raw, tree, p);
     let orders = order_params(raw, tree, p);
     let engine = engine_settings(raw, tree, p);
+    let universe = super::universe::settings(&raw.universe, tree, p);
     let mut s = Section { tree, prefix: "tables".to_owned(), problems: p };
     let tables_folder = s.maybe("folder", &raw.tables.folder).map(PathBuf::from);
     let tables_override = s.maybe("override_file", &raw.tables.override_file).map(PathBuf::from);
@@ -185,7 +188,7 @@ pub(crate) fn build(
         return Err(problems);
     }
     let params = StrategyParams { indices, signal, signal_by_index, chain, capital, entry_guard, risk, orders };
-    Ok(Checked { params, sources, tables_folder, tables_override, engine })
+    Ok(Checked { params, sources, tables_folder, tables_override, engine, universe })
 }
 
 fn index_list(raw: &Raw, tree: &Node, p: &mut Vec<Problem>) -> (Vec<Underlying>, BTreeMap<Underlying, IndexSource>) {

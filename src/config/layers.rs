@@ -15,7 +15,7 @@ pub(crate) const DEFAULTS: &str = include_str!("../../config/defaults.yml");
 pub const STARTER: &str = include_str!("../../config/algo.yml");
 
 /// Shipped presets by name.
-pub(crate) const PRESETS: [(&str, &str); 8] = [
+pub(crate) const PRESETS: [(&str, &str); 10] = [
     ("production", include_str!("../../config/presets/production.yml")),
     ("spec-original", include_str!("../../config/presets/spec-original.yml")),
     ("epic-g", include_str!("../../config/presets/epic-g.yml")),
@@ -24,6 +24,8 @@ pub(crate) const PRESETS: [(&str, &str); 8] = [
     ("aggressive", include_str!("../../config/presets/aggressive.yml")),
     ("atm-only", include_str!("../../config/presets/atm-only.yml")),
     ("demo", include_str!("../../config/presets/demo.yml")),
+    ("universe-s4", include_str!("../../config/presets/universe-s4.yml")),
+    ("full-universe", include_str!("../../config/presets/full-universe.yml")),
 ];
 
 /// Names of the shipped presets.
@@ -102,7 +104,11 @@ fn environment_entry(name: &str, value: &str) -> Result<Node, ConfigError> {
     let mut node = parse(&source)?;
     for (i, step) in steps.iter().enumerate().rev() {
         // Keys are lower case, names of indices upper case.
-        let is_index = i == 1 && steps[0].eq_ignore_ascii_case("indices");
+        let is_index = match i {
+            1 => steps[0].eq_ignore_ascii_case("indices"),
+            3 => ["chains", "index_windows"].iter().any(|map| steps[2].eq_ignore_ascii_case(map)),
+            _ => false,
+        };
         let key = if is_index { step.to_uppercase() } else { step.to_lowercase() };
         let entry = Entry { key, key_at: at.clone(), node };
         node = Node { value: Value::Map(vec![entry]), at: at.clone() };

@@ -18,6 +18,7 @@ mod raw;
 mod rules;
 mod schema;
 pub mod tables;
+mod universe;
 pub(crate) mod written;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,8 @@ use merge::{Lists, merge};
 use node::{Location, Node, Source, SourceKind, Value};
 use raw::{PresetNames, Raw, RawSignals};
 use tables::Tables;
+
+use crate::market::universe::UniverseSettings;
 
 /// One setting, its value and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -66,6 +69,8 @@ pub struct Effective {
     pub index_sources: BTreeMap<Underlying, IndexSource>,
     /// What the daemon trades with.
     pub engine: EngineSettings,
+    /// What the market feed carries.
+    pub universe: UniverseSettings,
     /// What a reader should know and no rule forbids, e.g. a cut-off that the calendar clamps.
     pub notes: Vec<String>,
 }
@@ -214,13 +219,14 @@ fn prove(tree: Node, presets: Vec<String>, vars: &[(String, String)]) -> Result<
     }
     let values = listing::values(&tree);
     // What a replay does not depend on is no part of the hash: the same settings in paper and in a backtest are equal.
-    let decides = |key: &str| !["preset[", "tables.", "engine."].iter().any(|outside| key.starts_with(outside));
+    let decides =
+        |key: &str| !["preset[", "tables.", "engine.", "universe."].iter().any(|outside| key.starts_with(outside));
     let own = values.iter().filter(|v| v.key != "preset" && decides(&v.key));
     let own = own.map(|v| (v.key.as_str(), v.value.clone()));
     let hash = hash_of(own.chain([("tables", tables.hash.clone())]));
     let notes = listing::notes(&checked.params, &tree, &tables);
-    let (params, index_sources, engine) = (checked.params, checked.sources, checked.engine);
-    Ok(Effective { params, values, presets, hash, tables, index_sources, engine, notes })
+    let (params, index_sources, engine, universe) = (checked.params, checked.sources, checked.engine, checked.universe);
+    Ok(Effective { params, values, presets, hash, tables, index_sources, engine, universe, notes })
 }
 
 /// Fills every per-index signal section up with the common settings, in a copy of the tree and as raw settings.

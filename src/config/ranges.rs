@@ -101,6 +101,24 @@ const RULES: &[Rule] = &[
     rule("orders.stop_move_min_pct", "0", "20"),
     rule("orders.answer_timeout_ms", "200", "60000"),
     rule("engine.prepare_minutes", "1", "180"),
+    rule("universe.atm_max_age_secs", "5", "3600"),
+    rule("universe.slack_strikes", "0", "20"),
+    // Dhan: 5 sockets of 5,000.
+    rule("universe.per_user_instruments", "1", "25000"),
+    rule("universe.messages_per_second", "1", "200"),
+    rule("universe.tier_b.chains.*.levels_each_side", "1", "500"),
+    rule("universe.tier_b.chains.*.expiries", "0", "50"),
+    rule("universe.tier_b.index_futures", "0", "10"),
+    rule("universe.tier_b.mcx_futures.contracts", "0", "20"),
+    rule("universe.tier_b.mcx_options.levels_each_side", "1", "500"),
+    rule("universe.tier_b.mcx_options.expiries", "0", "50"),
+    rule("universe.tier_a.index_windows.*.*", "0", "500"),
+    rule("universe.tier_a.stock_window.*", "0", "500"),
+    rule("universe.tier_a.preload.index_expiries", "0", "50"),
+    rule("universe.tier_a.preload.stocks", "0", "1000"),
+    rule("universe.tier_a.preload.stock_expiries", "0", "10"),
+    rule("universe.tier_a.preload.stock_futures", "0", "10"),
+    rule("universe.tier_a.preload.equities", "0", "10000"),
 ];
 
 /// Replaces list places by `[]` and the names that vary by `*`, and drops the prefix of per-index signal settings.

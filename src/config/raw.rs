@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::leaf::{Date, Maybe, Num, Time, Whole};
+use super::universe::RawUniverse;
 
 /// Settings of scalper. Units are in the names of the keys; `none` switches an optional rule off.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -30,6 +31,8 @@ pub(crate) struct Raw {
     pub(crate) orders: RawOrders,
     /// The daemon: what it trades with.
     pub(crate) engine: RawEngine,
+    /// What the market feed carries.
+    pub(crate) universe: RawUniverse,
     /// Dated tables: calendar, contract terms, charges.
     pub(crate) tables: RawTables,
 }

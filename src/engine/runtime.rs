@@ -25,6 +25,7 @@ use super::status::Status;
 use super::strain::Strain;
 use crate::actors::lanes::{Input, Lanes, Pressure};
 use crate::clock::SessionClock;
+use crate::failpoint;
 use crate::guardian::beat::Heart;
 use crate::guardian::post::GuardWatch;
 use crate::journal::writer::{JournalHalt, JournalWriter};
@@ -321,6 +322,7 @@ impl<C: Core> Runtime<C> {
 
     /// A flush of the journal when one is due, and a fresh status.
     async fn look(&mut self, status: &watch::Sender<Arc<Status>>) -> Result<(), Stopped> {
+        failpoint::pass("engine.look").expect("a planted bug of the decision loop");
         let now = self.clock.now();
         if let Health::Fenced(e) = self.journal.durability().health {
             // Somebody took over while this process was away: it has nothing to say any more (E8).

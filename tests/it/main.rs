@@ -1,5 +1,6 @@
 //! The one integration-test binary; each module is a group of scenarios.
 
+mod adopt;
 mod cli_bad_input;
 mod cli_token;
 mod cli_verbs;
@@ -19,6 +20,7 @@ mod operator;
 mod ops_control;
 mod ops_http;
 mod parity;
+mod plan;
 mod process;
 mod real_days;
 mod reconciled;

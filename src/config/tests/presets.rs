@@ -48,7 +48,7 @@ fn every_shipped_preset_and_combination_loads() {
             }
         }
     }
-    assert_eq!(preset_names().count(), 8, "and the one of the demo");
+    assert_eq!(preset_names().count(), 10, "and the one of the demo, and two of the feed");
     assert_eq!(ok("preset: demo\n").presets, ["demo"]);
 }
 

@@ -63,7 +63,7 @@ struct Kept<'a> {
 }
 
 impl Kept<'_> {
-    /// Takes one entry out; true when it was there.
+    /// Takes one entry out.
     fn drop(&mut self, fixed: &BTreeSet<Key>, entry: &Entry) {
         let before = self.entries.len();
         self.entries.retain(|kept| kept.id != entry.id);

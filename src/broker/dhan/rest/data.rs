@@ -6,14 +6,17 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 use futures_util::future::BoxFuture;
+use reqwest::Url;
 use scalper_decide::domain::{Segment, Underlying};
 
 use super::budget::{CallClass, ChainKey};
 use super::candles::{CandleBody, Candles};
 use super::client::Client;
+use super::endpoints::Endpoints;
 use super::option_chain::{self, ChainBody};
 use super::quotes::{self, LtpEntry, MAX_IDS, OhlcEntry, QuoteEntry, Quoted};
 use super::scalar::Count;
+use super::transport::{Limits, Transport};
 use crate::broker::fault::{Fault, Said};
 use crate::broker::market::{Bar, BarRequest, ChainSnapshot, QuoteSnapshot};
 use crate::broker::ports::MarketData;
@@ -96,32 +99,46 @@ impl<M> Client<M> {
     /// public: the token is not sent there.
     pub async fn download_instruments(&self, to: &Path) -> Result<u64, Fault> {
         self.shared.grant(CallClass::Data).await?;
-        let url = self.shared.endpoints.instruments.clone();
-        let mut response = self.transport().open_public(url, LIST_TIME).await?;
-        let http = response.status().as_u16();
-        let unusable = |text: String| Fault::Unknown(Said { http: Some(http), code: None, text });
-        if http != 200 {
-            return Err(unusable("no instrument list".to_owned()));
-        }
-        let disk = |e: std::io::Error| {
-            Fault::Unknown(Said { http: Some(http), code: None, text: format!("{}: {e}", to.display()) })
-        };
-        let folder = to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(disk)?;
-        let mut size = 0;
-        loop {
-            let chunk =
-                response.chunk().await.map_err(|e| unusable(super::error::tidy(&e.without_url().to_string())))?;
-            let Some(chunk) = chunk else { break };
-            size += chunk.len() as u64;
-            if size > MAX_LIST {
-                return Err(unusable(format!("an instrument list over {MAX_LIST} bytes")));
-            }
-            file.write_all(&chunk).map_err(disk)?;
-        }
-        file.persist(to).map_err(|e| disk(e.error))?;
-        Ok(size)
+        fetch_list(self.transport(), self.shared.endpoints.instruments.clone(), to).await
     }
+}
+
+/// Downloads an instrument list from a public address into a file, whole or not at all, without an account; its size in
+/// bytes.
+///
+/// # Errors
+/// The address is neither https nor on this machine, or the list cannot be had.
+pub async fn download_list(url: Url, to: &Path, limits: Limits) -> Result<u64, Fault> {
+    let refused = |text: String| Fault::Unknown(Said { http: None, code: None, text });
+    let endpoints = Endpoints { instruments: url.clone(), ..Endpoints::default() };
+    endpoints.check_transport().map_err(&refused)?;
+    fetch_list(&Transport::new(limits).map_err(&refused)?, url, to).await
+}
+
+async fn fetch_list(transport: &Transport, url: Url, to: &Path) -> Result<u64, Fault> {
+    let mut response = transport.open_public(url, LIST_TIME).await?;
+    let http = response.status().as_u16();
+    let unusable = |text: String| Fault::Unknown(Said { http: Some(http), code: None, text });
+    if http != 200 {
+        return Err(unusable("no instrument list".to_owned()));
+    }
+    let disk = |e: std::io::Error| {
+        Fault::Unknown(Said { http: Some(http), code: None, text: format!("{}: {e}", to.display()) })
+    };
+    let folder = to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(disk)?;
+    let mut size = 0;
+    loop {
+        let chunk = response.chunk().await.map_err(|e| unusable(super::error::tidy(&e.without_url().to_string())))?;
+        let Some(chunk) = chunk else { break };
+        size += chunk.len() as u64;
+        if size > MAX_LIST {
+            return Err(unusable(format!("an instrument list over {MAX_LIST} bytes")));
+        }
+        file.write_all(&chunk).map_err(disk)?;
+    }
+    file.persist(to).map_err(|e| disk(e.error))?;
+    Ok(size)
 }
 
 impl<M: 'static> MarketData for Client<M> {

@@ -1,4 +1,4 @@
-//! The compact instrument list, read as a stream and by header name (dhan-v2.md 10.4). Contracts of the wanted
+//! The instrument list, row by row as `market::master::rows` reads it. Contracts of the wanted
 //! indices come out; whatever is doubtful about one contract keeps that contract out, whatever is doubtful about an
 //! index refuses the list.
 
@@ -13,8 +13,8 @@ use scalper_decide::domain::{
     Underlying,
 };
 
-use super::option_chain::strike;
-use super::times;
+use crate::market::master::Kind;
+use crate::market::master::rows::{ListError, Row, Rows, Venue};
 
 /// Most complaints that are kept as text; all are counted.
 const MAX_COMPLAINTS: usize = 20;
@@ -22,12 +22,9 @@ const MAX_COMPLAINTS: usize = 20;
 /// Why the list cannot be traded on.
 #[derive(Debug, thiserror::Error)]
 pub enum MasterError {
-    /// Not a CSV, or the connection broke.
-    #[error("the instrument list cannot be read: {0}")]
-    Csv(#[from] csv::Error),
-    /// A column is gone.
-    #[error("the instrument list has no column {0}")]
-    NoColumn(&'static str),
+    /// It is no list.
+    #[error(transparent)]
+    List(#[from] ListError),
     /// A wanted index has no row.
     #[error("the instrument list does not hold the index {0}")]
     NoIndex(Underlying),
@@ -55,53 +52,6 @@ pub struct Master {
     pub complaints: Vec<String>,
 }
 
-struct Columns {
-    exchange: usize,
-    segment: usize,
-    id: usize,
-    instrument: usize,
-    symbol: usize,
-    lot: usize,
-    expiry: usize,
-    strike: usize,
-    right: usize,
-    tick: usize,
-    name: usize,
-}
-
-impl Columns {
-    fn of(header: &csv::ByteRecord) -> Result<Columns, MasterError> {
-        let find = |name: &'static str| {
-            let at = header
-                .iter()
-                .position(|h| h.strip_prefix(b"\xef\xbb\xbf").unwrap_or(h).trim_ascii() == name.as_bytes());
-            at.ok_or(MasterError::NoColumn(name))
-        };
-        Ok(Columns {
-            exchange: find("SEM_EXM_EXCH_ID")?,
-            segment: find("SEM_SEGMENT")?,
-            id: find("SEM_SMST_SECURITY_ID")?,
-            instrument: find("SEM_INSTRUMENT_NAME")?,
-            symbol: find("SEM_TRADING_SYMBOL")?,
-            lot: find("SEM_LOT_UNITS")?,
-            expiry: find("SEM_EXPIRY_DATE")?,
-            strike: find("SEM_STRIKE_PRICE")?,
-            right: find("SEM_OPTION_TYPE")?,
-            tick: find("SEM_TICK_SIZE")?,
-            name: find("SM_SYMBOL_NAME")?,
-        })
-    }
-}
-
-/// A whole number written as one or with zeros behind the point: `65.0`, `5.0000`.
-fn whole(text: &str) -> Option<i64> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    if !fraction.bytes().all(|b| b == b'0') {
-        return None;
-    }
-    whole.parse().ok()
-}
-
 /// Every row of one contract; more than one means doubt.
 type SameContract = Vec<(u32, OptionContract)>;
 
@@ -125,60 +75,55 @@ impl Loader<'_> {
     }
 
     /// The wanted index with exactly this symbol on this exchange: NIFTYNXT50 and SENSEX50 are others.
-    fn underlying(&self, exchange: &str, symbol: &str) -> Option<Underlying> {
-        let exchange = match exchange {
-            "NSE" => Exchange::Nse,
-            "BSE" => Exchange::Bse,
-            _ => return None,
+    fn underlying(&self, row: &Row<'_>, symbol: &str) -> Option<Underlying> {
+        let exchange = match row.venue()? {
+            Venue::Nse => Exchange::Nse,
+            Venue::Bse => Exchange::Bse,
+            Venue::Mcx => return None,
         };
         Underlying::from_symbol(symbol).filter(|u| u.exchange() == exchange && self.wanted.contains(u))
     }
 
-    fn take(&mut self, at: &Columns, number: usize, record: &csv::ByteRecord) -> Result<(), MasterError> {
-        let text =
-            |column: usize| std::str::from_utf8(record.get(column).unwrap_or_default()).unwrap_or_default().trim();
-        let (exchange, symbol) = (text(at.exchange), text(at.symbol));
-        if symbol.contains("NSETEST") {
+    fn take(&mut self, row: &Row<'_>) -> Result<(), MasterError> {
+        let (number, symbol) = (row.number, row.symbol());
+        if row.is_test() {
             return Ok(());
         }
-        let id = || text(at.id).parse::<u32>().ok().filter(|id| *id > 0);
-        match (text(at.segment), text(at.instrument)) {
-            ("I", "INDEX") => {
-                let named = |column: usize| self.underlying(exchange, text(column));
-                if let Some(underlying) = named(at.name).or_else(|| named(at.symbol)) {
-                    match id() {
+        match (row.segment(), row.kind()) {
+            (Some(Segment::IdxI), Some(Kind::Index)) => {
+                if let Some(underlying) = self.underlying(row, row.name()).or_else(|| self.underlying(row, symbol)) {
+                    match row.security_id() {
                         Some(id) => add(self.indices.entry(underlying).or_default(), id),
                         None => self.complain(number, symbol, "no security id"),
                     }
                 }
             }
-            ("D", kind @ ("OPTIDX" | "FUTIDX")) => {
-                let Some(underlying) = self.underlying(exchange, symbol.split('-').next().unwrap_or_default()) else {
+            (Some(Segment::NseFno | Segment::BseFno), Some(kind @ (Kind::OptIdx | Kind::FutIdx))) => {
+                let Some(underlying) = row.underlying().and_then(|name| self.underlying(row, name)) else {
                     return Ok(());
                 };
-                let Some(expiry) = times::date(text(at.expiry)) else {
+                let Some(expiry) = row.expiry() else {
                     self.complain(number, symbol, "no expiry");
                     return Ok(());
                 };
                 if expiry < self.day {
                     return Ok(());
                 }
-                let Some(id) = id() else {
+                let Some(id) = row.security_id() else {
                     self.complain(number, symbol, "no security id");
                     return Ok(());
                 };
-                if kind == "FUTIDX" {
+                if kind == Kind::FutIdx {
                     add(self.futures.entry((underlying, expiry)).or_default(), id);
                     return Ok(());
                 }
                 let terms = (
-                    strike(text(at.strike)),
-                    Right::from_code(text(at.right)),
-                    whole(text(at.lot)).and_then(LotSize::new),
-                    // Paise for whatever can be traded; only index rows print rupees.
-                    whole(text(at.tick)).filter(|paise| (1..=10_000).contains(paise)),
+                    row.strike(),
+                    row.right(),
+                    row.lot().and_then(|lot| LotSize::new(i64::from(lot))),
+                    row.tick().filter(|tick| tick % 100 == 0).map(|tick| i64::from(tick / 100)),
                 );
-                let (Some(strike), Some(right), Some(lot), Some(tick)) = terms else {
+                let (Some(strike), Some(right), Some(lot), Some(tick @ 1..=10_000)) = terms else {
                     self.complain(number, symbol, "strike, option type, lot or tick is missing or wrong");
                     return Ok(());
                 };
@@ -271,8 +216,7 @@ pub fn load(
     day: NaiveDate,
     contracts: &ContractBook,
 ) -> Result<Master, MasterError> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(list);
-    let columns = Columns::of(reader.byte_headers()?)?;
+    let mut list = Rows::new(list)?;
     let mut loader = Loader {
         wanted,
         day,
@@ -283,13 +227,10 @@ pub fn load(
         left_out: 0,
         complaints: Vec::new(),
     };
-    let mut record = csv::ByteRecord::new();
-    let mut rows = 0;
-    while reader.read_byte_record(&mut record)? {
-        rows += 1;
-        loader.take(&columns, rows, &record)?;
+    while let Some(row) = list.next()? {
+        loader.take(&row)?;
     }
-    loader.finish(rows)
+    loader.finish(list.count())
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ fn columns_are_found_by_name_in_any_order() {
     let gone = HEADER.replace("SEM_TICK_SIZE", "TICK");
     assert!(matches!(
         load(gone.as_bytes(), &[Underlying::Nifty], day(), &contracts()),
-        Err(MasterError::NoColumn("SEM_TICK_SIZE"))
+        Err(MasterError::List(ListError::NoColumn("SEM_TICK_SIZE")))
     ));
 }
 
