@@ -6,10 +6,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+
+use crate::process::{Running, ask, in_folder, lively, scalper};
 
 /// Environment variables.
 const DAYS: &str = "SCALPER_SOAK_DAYS";
@@ -43,15 +44,6 @@ fn size(pid: u32) -> Size {
     let rss_kib = rss.trim().trim_end_matches(" kB").parse().expect("a number");
     let count = |what| std::fs::read_dir(folder.join(what)).expect("the process lives").count();
     Size { rss_kib, handles: count("fd"), threads: count("task") }
-}
-
-struct Daemon(Child);
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// Lines of a file so far.
@@ -94,21 +86,17 @@ fn trading_weeks_in_one_process_leave_it_as_large_as_it_was_and_no_error_unexpla
     let speed = std::env::var(SPEED).unwrap_or_else(|_| USUAL_SPEED.to_owned());
     let dir = tempfile::tempdir().unwrap();
     let (out, log) = (dir.path().join("out"), dir.path().join("log"));
-    let process = Command::new(env!("CARGO_BIN_EXE_scalper"))
-        .args(["run", "--speed", &speed, "--day", "2026-02-24", "--days", &days.to_string(), "--json"])
-        .args(["--listen", "127.0.0.1:0", "--data-dir", "data"])
-        .current_dir(dir.path())
-        .stdin(Stdio::null())
-        .stdout(std::fs::File::create(&out).unwrap())
-        .stderr(std::fs::File::create(&log).unwrap())
-        .spawn()
-        .unwrap();
-    let mut daemon = Daemon(process);
+    std::fs::write(dir.path().join("algo.yml"), lively(&[])).unwrap();
+    let mut run = scalper();
+    run.args(["run", "--config", "algo.yml", "--speed", &speed, "--day", "2026-02-24", "--json", "--days"]);
+    run.arg(days.to_string()).stdout(std::fs::File::create(&out).unwrap());
+    let process = in_folder(run, dir.path()).stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap();
+    let mut daemon = Running(process);
     let pid = daemon.0.id();
     // In the afternoon of each day, with everything subscribed, and where least is open after it: in the night.
     let (mut sizes, mut nights, mut seen) = (Vec::<(String, Size)>::new(), BTreeMap::<usize, Size>::new(), 0);
     let ended = loop {
-        if let Some(ended) = daemon.0.try_wait().unwrap() {
+        if let Some(ended) = daemon.has_ended() {
             break ended;
         }
         let over = lines(&out).len();
@@ -122,12 +110,8 @@ fn trading_weeks_in_one_process_leave_it_as_large_as_it_was_and_no_error_unexpla
                 nights.insert(over, now);
             }
         }
-        let status = Command::new(env!("CARGO_BIN_EXE_scalper"))
-            .args(["status", "--json", "--data-dir", "data"])
-            .current_dir(dir.path())
-            .output()
-            .unwrap();
-        let status: Value = serde_json::from_slice(&status.stdout).unwrap_or_default();
+        let (_, status) = ask(dir.path(), &["status", "--json"]);
+        let status: Value = serde_json::from_str(&status).unwrap_or_default();
         let is_afternoon = status["at"].as_i64().is_some_and(|at| at / 1_000_000_000 % 86_400 > (14 * 60 - 330) * 60);
         if let Some(day) = status["day"].as_str()
             && is_afternoon

@@ -62,6 +62,8 @@ impl CoreView for Direct {
 #[derive(Debug, Default)]
 pub struct Projector {
     day: String,
+    /// The session only warms up: its day has a journal and rows of its own, or none.
+    is_warm_up: bool,
     universe: Universe,
     orders: BTreeMap<ClientOrderId, OrderBook>,
     positions: BTreeMap<PositionId, PositionBook>,
@@ -100,7 +102,8 @@ impl Projector {
                 // Instruments keep their slots over days, everything else is of one day.
                 let (universe, pending) = (std::mem::take(&mut self.universe), std::mem::take(&mut self.pending));
                 let next_look = (!warm_up).then_some(stamp.at);
-                *self = Projector { day: hours.day.to_string(), universe, pending, next_look, ..Projector::default() };
+                let (day, is_warm_up) = (hours.day.to_string(), *warm_up);
+                *self = Projector { day, is_warm_up, universe, pending, next_look, ..Projector::default() };
             }
             Event::Listed { instrument } => {
                 self.universe.list(instrument.clone());
@@ -121,6 +124,7 @@ impl Projector {
 
     fn entry(&mut self, stamp: Stamp, entry: &JournalEntry) {
         match entry {
+            JournalEntry::Decision(_) if self.is_warm_up => {}
             JournalEntry::Decision(d) => {
                 let line = self.line(stamp);
                 let (day, underlying) = (self.day.clone(), d.underlying.symbol());
