@@ -81,6 +81,7 @@ impl GuardianArgs {
             faults: None,
             listen: ([127, 0, 0, 1], 0).into(),
             json: false,
+            days: None,
             guardian: GuardianFrom::Elsewhere,
             no_guardian: true,
         }

@@ -118,6 +118,7 @@ const RULES: &[Rule] = &[
     rule("universe.tier_a.preload.stock_expiries", "0", "10"),
     rule("universe.tier_a.preload.stock_futures", "0", "10"),
     rule("universe.tier_a.preload.equities", "0", "10000"),
+    rule("engine.prepare_minutes", "1", "180"),
 ];
 
 /// Replaces list places by `[]` and the names that vary by `*`, and drops the prefix of per-index signal settings.

@@ -242,6 +242,19 @@ pub struct ArmingStatus {
     pub phrase: Option<String>,
 }
 
+/// A daemon between two sessions: no engine runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Day of the session that is waited for.
+    pub day: NaiveDate,
+    /// When it opens.
+    pub opens_at: Instant,
+    /// When the start for it begins.
+    pub start_at: Instant,
+    /// Why the last attempt at that start failed.
+    pub failed: Option<String>,
+}
+
 /// Everything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -299,6 +312,9 @@ pub struct Status {
     pub guardian: Option<GuardianStatus>,
     /// The latest alarms, at most 50.
     pub alarms: Vec<Alarm>,
+    /// Set while no session is near; what else is told is of the last one.
+    #[serde(default)]
+    pub waiting: Option<Waiting>,
 }
 
 impl Status {
@@ -331,12 +347,16 @@ impl Status {
             budget: BudgetStatus::default(),
             guardian: None,
             alarms: Vec::new(),
+            waiting: None,
         }
     }
 
     /// Whether the process is well enough to be left alone: exits work, the journal has no trouble, and while the
-    /// market is open the feed speaks (inside `max_age`).
+    /// market is open the feed speaks (inside `max_age`). Between two sessions: no start has failed.
     pub fn is_healthy(&self, now: Instant, max_age: Age) -> bool {
+        if let Some(waiting) = &self.waiting {
+            return waiting.failed.is_none();
+        }
         let speaks = self.feed.last_seen.is_some_and(|seen| now.age_of(seen) <= max_age);
         self.ready.exits && self.journal.trouble.is_none() && (speaks || !self.session_open)
     }

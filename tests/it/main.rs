@@ -19,6 +19,7 @@ mod ops_control;
 mod ops_http;
 mod parity;
 mod plan;
+mod process;
 mod real_days;
 mod reconciled;
 mod review;
