@@ -100,6 +100,7 @@ const RULES: &[Rule] = &[
     rule("orders.modifications_for_exit", "1", "24"),
     rule("orders.stop_move_min_pct", "0", "20"),
     rule("orders.answer_timeout_ms", "200", "60000"),
+    rule("engine.prepare_minutes", "1", "180"),
     rule("universe.atm_max_age_secs", "5", "3600"),
     rule("universe.slack_strikes", "0", "20"),
     // Dhan: 5 sockets of 5,000.
@@ -118,7 +119,6 @@ const RULES: &[Rule] = &[
     rule("universe.tier_a.preload.stock_expiries", "0", "10"),
     rule("universe.tier_a.preload.stock_futures", "0", "10"),
     rule("universe.tier_a.preload.equities", "0", "10000"),
-    rule("engine.prepare_minutes", "1", "180"),
 ];
 
 /// Replaces list places by `[]` and the names that vary by `*`, and drops the prefix of per-index signal settings.

@@ -1,9 +1,11 @@
 //! The one integration-test binary; each module is a group of scenarios.
 
+mod adopt;
 mod cli_bad_input;
 mod cli_token;
 mod cli_verbs;
 mod daemon;
+mod days;
 mod demo;
 mod determinism;
 mod endings;
@@ -24,6 +26,7 @@ mod real_days;
 mod reconciled;
 mod review;
 mod scenarios;
+mod soak;
 mod store;
 mod support;
 mod tidy;

@@ -114,17 +114,19 @@ impl Simulator {
         let host = rest.trim_start_matches("http://").trim_end_matches("/v2");
         let mut stream = TcpStream::connect(host).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let token = self.token();
-        write!(
-            stream,
+        let (token, account) = (self.token(), self.facts["client_id"].as_str().unwrap());
+        let request = format!(
             "{method} {path} HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\naccess-token: {token}\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+             client-id: {account}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
-        )
-        .unwrap();
+        );
+        stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{method} {path}: {answer}"));
+        if body.is_empty() {
+            return Value::Null;
+        }
         serde_json::from_str(body).unwrap_or_else(|e| panic!("{method} {path}: {e} in {answer}"))
     }
 }

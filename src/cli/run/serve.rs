@@ -58,6 +58,8 @@ struct Days<'a> {
     clock: SessionClock,
     status: watch::Sender<Arc<Status>>,
     asks: mpsc::Receiver<Ask>,
+    /// Asked, and not yet handed to an engine: a night answers what came too late for its day.
+    pending: Option<Ask>,
     base: reload::Base,
     lived: u32,
     failures: u32,
@@ -117,7 +119,8 @@ pub(super) async fn serve(run: Run<'_>) -> anyhow::Result<Code> {
         listen_to_signals(&handle);
     });
     let (noted, alarms) = (Vec::new(), Vec::new());
-    let mut days = Days { run, clock, status, asks, base, lived: 0, failures: 0, noted, alarms, up: Some(up) };
+    let mut days =
+        Days { run, clock, status, asks, pending: None, base, lived: 0, failures: 0, noted, alarms, up: Some(up) };
     day.course.go();
     let ended = days.live(day).await;
     http.stop(true).await;
@@ -225,6 +228,11 @@ impl Days<'_> {
         }
         let _ = sd_notify::notify(&[NotifyState::Status(&text)]);
         self.is_up();
+        if let Some(ask) = self.pending.take()
+            && let told @ (Told::Stop | Told::TryAgain) = night::answer(ask, &rest, &mut self.noted)
+        {
+            return told;
+        }
         let mut look = tokio::time::interval(LOOK_EVERY);
         loop {
             tokio::select! {
@@ -263,7 +271,7 @@ impl Days<'_> {
 
     /// Stands between a day and everyone who asks, until it is over.
     async fn through(&mut self, mut day: Day) -> anyhow::Result<Stopped> {
-        let (begun, mut is_up, mut pending) = (std::time::Instant::now(), false, None);
+        let (begun, mut is_up) = (std::time::Instant::now(), false);
         let mut look = tokio::time::interval(LOOK_EVERY);
         for command in &self.noted {
             // Nobody waits for the answer any more: it was given when the word was noted.
@@ -286,9 +294,6 @@ impl Days<'_> {
                     News::Ended(ended) => {
                         let last = day.status.borrow().clone();
                         self.show(&last);
-                        if let Some(ask) = pending.take() {
-                            return self.after_the_end(ask, ended);
-                        }
                         return ended;
                     }
                 },
@@ -296,31 +301,14 @@ impl Days<'_> {
                     let fresh = day.status.borrow_and_update().clone();
                     self.show(&fresh);
                 }
-                Ok(permit) = day.asks.reserve(), if pending.is_some() => {
-                    permit.send(pending.take().expect("looked at above"));
+                Ok(permit) = day.asks.reserve(), if self.pending.is_some() => {
+                    permit.send(self.pending.take().expect("looked at above"));
                 }
-                Some(ask) = self.asks.recv(), if pending.is_none() => pending = Some(ask),
+                Some(ask) = self.asks.recv(), if self.pending.is_none() => self.pending = Some(ask),
                 _ = look.tick(), if !is_up && begun.elapsed() < START_PATIENCE => {
                     // From here to readiness the decision loop does not speak for itself.
                     let _ = sd_notify::notify(&[NotifyState::Watchdog]);
                 }
-            }
-        }
-    }
-
-    /// A request that came too late for its day: only the wish to stop still means the same.
-    fn after_the_end(&mut self, ask: Ask, ended: anyhow::Result<Stopped>) -> anyhow::Result<Stopped> {
-        match ask {
-            Ask::Stop { answer, .. } => {
-                let _ = answer.send(Outcome::Done { text: "stopping".to_owned() });
-                ended.map(|stopped| match stopped {
-                    Stopped::DayOver => Stopped::Asked,
-                    other => other,
-                })
-            }
-            other => {
-                drop(other);
-                ended
             }
         }
     }
