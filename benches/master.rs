@@ -48,13 +48,16 @@ struct Plain {
     call: bool,
 }
 
+/// Rows of one chain by strike, puts before calls.
+type PlainChain = BTreeMap<(i64, bool), u32>;
+
 /// Everything the index can answer, in the maps of the standard library.
 #[derive(Debug, Default)]
 struct Bare {
     rows: Vec<Plain>,
     by_key: HashMap<(u8, u32), u32>,
     by_symbol: HashMap<String, Vec<u32>>,
-    chains: BTreeMap<(u8, String), BTreeMap<chrono::NaiveDate, BTreeMap<(i64, bool), u32>>>,
+    chains: BTreeMap<(u8, String), BTreeMap<chrono::NaiveDate, PlainChain>>,
     names: String,
 }
 

@@ -24,7 +24,7 @@ pub struct Size {
 
 impl Size {
     /// What is bundled.
-    pub const SAMPLE: Size = Size { stocks: 30, stock_strikes: 27, equities: 400 };
+    pub const SAMPLE: Size = Size { stocks: 20, stock_strikes: 27, equities: 400 };
     /// About as many rows as a real list has.
     pub const FULL: Size = Size { stocks: 210, stock_strikes: 209, equities: 14_000 };
 }

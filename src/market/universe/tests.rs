@@ -83,9 +83,9 @@ fn the_full_universe_is_planned_over_sockets_and_its_total_is_a_count() {
     let (master, levels) = market();
     let wanted = expand(settings(&["full-universe"]), &master, &levels);
     let counts = by_share(&wanted.tier_a);
-    assert_eq!(counts[&Share::StockOptions], 30 * 50, "25 strikes of 30 stocks");
-    assert_eq!((counts[&Share::StockFutures], counts[&Share::Equities]), (30, 400));
-    assert!(wanted.missing.contains(&"30 stocks have options, not 200".to_owned()), "{:?}", wanted.missing);
+    assert_eq!(counts[&Share::StockOptions], 20 * 50, "25 strikes of 20 stocks");
+    assert_eq!((counts[&Share::StockFutures], counts[&Share::Equities]), (20, 400));
+    assert!(wanted.missing.contains(&"20 stocks have options, not 200".to_owned()), "{:?}", wanted.missing);
     let desired = Desired { tier_b: wanted.chains(), tier_a: wanted.entries(), ..Desired::default() };
     let connected = (1..=Limits::SOCKETS).map(SocketId).collect();
     let limits = settings(&["full-universe"]).limits();
