@@ -1,5 +1,6 @@
 //! The one integration-test binary; each module is a group of scenarios.
 
+mod api;
 mod cli_bad_input;
 mod cli_token;
 mod cli_verbs;
@@ -16,7 +17,6 @@ mod lookahead;
 mod modes;
 mod operator;
 mod ops_control;
-mod ops_http;
 mod parity;
 mod real_days;
 mod reconciled;

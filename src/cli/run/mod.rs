@@ -66,9 +66,16 @@ pub struct RunArgs {
     /// What goes wrong at the simulator in this process: a fault schedule, see docs/FAULTS.md.
     #[arg(long, value_name = "FILE", conflicts_with = "simulator")]
     pub faults: Option<PathBuf>,
-    /// Where health and metrics are served; loopback only.
+    /// Where the API, health and metrics are served. Another address than loopback needs --allow-host too.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
+    /// A name under which the API may be called from outside, with its port unless that is the scheme's own; may be
+    /// repeated. Calls under any other name than these and loopback's are refused.
+    #[arg(long, value_name = "NAME[:PORT]")]
+    pub allow_host: Vec<String>,
+    /// How many calls the API lets through, as a multiple of the usual.
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = parse_rate)]
+    pub api_rate: f64,
     /// When the day is over, print its status as one JSON object, as `scalper status --json` does.
     #[arg(long)]
     pub json: bool,
@@ -107,6 +114,11 @@ pub(super) fn mode(args: &RunArgs, config: &Effective) -> anyhow::Result<Mode> {
         (None, Mode::Live) => Err(BadUsage("the settings say live, which needs --mode live as well".to_owned()).into()),
         (Some(mode), _) | (None, mode) => Ok(mode),
     }
+}
+
+fn parse_rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate| (0.1..=1_000.0).contains(rate));
+    rate.ok_or_else(|| "a number from 0.1 to 1000".to_owned())
 }
 
 fn parse_speed(text: &str) -> Result<f64, String> {

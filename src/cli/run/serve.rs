@@ -1,5 +1,7 @@
 //! A run from its start to its end: operator's socket, health, supervisor, signals.
 
+use std::io::IsTerminal as _;
+
 use anyhow::Context as _;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use sd_notify::NotifyState;
@@ -9,15 +11,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{GuardianFrom, RunArgs, reload};
 use crate::actors::last_words::{Ending, LastWords};
 use crate::actors::supervisor::{self, Finding, Supervisor};
+use crate::api::limits::Rates;
+use crate::api::server;
+use crate::api::state::ApiState;
+use crate::api::tokens::Tokens;
 use crate::cli::exit::Code;
+use crate::clock::SessionClock;
 use crate::engine::handle::Outcome;
 use crate::engine::runtime::Stopped;
 use crate::engine::start::{self, Plan, Role, StartError};
 use crate::guardian::post;
-use crate::ops::api_token::ApiToken;
 use crate::ops::control::SOCKET;
 use crate::ops::control::server::ControlServer;
-use crate::ops::http::{self, HttpState};
 use crate::ops::screen;
 use crate::store::error::{Refusal, StoreError};
 
@@ -27,22 +32,35 @@ pub(super) async fn serve(args: &RunArgs, plan: Plan) -> anyhow::Result<Code> {
     let (handle, status, asks) = start::handle(&plan);
     let handle = handle.reading(reload::reader(args, &plan));
     let control = ControlServer::bind(&args.data_dir.join(SOCKET)).await?;
-    let (token, shown) = ApiToken::open(&args.data_dir)?;
-    if let Some(shown) = shown {
-        eprintln!("read token for /health and /metrics, shown once: {}", shown.expose_secret());
+    // A log keeps what is printed there.
+    let is_read_by_a_person = std::io::stderr().is_terminal();
+    let (tokens, first) = Tokens::open(&args.data_dir, is_read_by_a_person, SessionClock::wall().now())?;
+    if let Some(shown) = first.read {
+        eprintln!("read token for /health, /metrics and the API, shown once: {}", shown.expose_secret());
+    }
+    if let Some(shown) = first.admin {
+        eprintln!("admin token \"first\" of the API, shown once: {}", shown.expose_secret());
     }
     let recorder = PrometheusBuilder::new().build_recorder();
     let metrics = recorder.handle();
     // A second recorder in one process (tests) keeps the first.
     let _ = ::metrics::set_global_recorder(recorder);
-    let state = HttpState { engine: handle.clone(), clock, token, metrics, hosts: [].into() };
+    let rates = Rates::times(args.api_rate);
+    let state = ApiState::new(handle.clone(), clock, tokens, metrics, plan.bell.clone(), rates);
+    let shelf = state.shelf.clone();
     // Both before the start, which opens sockets and may send: what cannot be had is said while nothing has happened.
-    let (listening, http) = http::serve(args.listen, state)?;
+    let (listening, http) = server::serve(args.listen, &args.allow_host, state)?;
+    if !listening.ip().is_loopback() {
+        eprintln!(
+            "warning: {listening} is open to other machines and tokens travel in the clear: put a proxy with TLS before it"
+        );
+    }
     let is_guarded = matches!(plan.role, Role::Engine { guard: Some(_) });
     let mut started = match start::start(plan, status, asks).await {
         Ok(started) => started,
         Err(e) => return Err(with_guardian(args, e)),
     };
+    shelf.set(started.shelf()?).expect("set once");
     if is_guarded && args.guardian == GuardianFrom::Run {
         post::start(&args.data_dir, &guardian_arguments(args))
             .with_context(|| format!("the guardian does not start; see {} in the data folder", post::LOG))?;
@@ -51,6 +69,10 @@ pub(super) async fn serve(args: &RunArgs, plan: Plan) -> anyhow::Result<Code> {
     let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&started.summary)]);
     tokio::spawn(control.serve(handle.clone()));
     eprintln!("{}", started.summary);
+    eprintln!(
+        "API: http://{listening}/api/v2/docs/ (tokens: scalper api-token create --data-dir {})",
+        args.data_dir.display()
+    );
     eprintln!("health and metrics: http://{listening}/healthz, /health, /metrics");
     eprintln!("scalper status --data-dir {}", args.data_dir.display());
     let stopping = handle.clone();
