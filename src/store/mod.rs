@@ -15,6 +15,7 @@ pub mod place;
 pub mod projection;
 pub mod replay;
 pub mod schema;
+pub mod subscriptions;
 pub mod tables;
 pub mod verify;
 pub mod watchlist;

@@ -1,6 +1,7 @@
 //! The API as its callers meet it: a listener on loopback, bytes in and out, an engine that says yes to everything, and a
 //! real database behind the audit trail.
 
+mod cli;
 mod commands;
 mod document;
 mod gate;
