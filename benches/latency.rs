@@ -2,9 +2,9 @@
 //! its journal and log on; beside the bare floor of the same sockets.
 //!
 //! The world is the simulated broker; between it and the engine stands a wire tap of blocking sockets that stamps a frame
-//! right before it writes it and an order right after it has read it. The floor is a bare client behind the same tap: it
-//! reads a frame and writes a prepared request on an open connection, once as it is, and once after an append and
-//! `fdatasync` of a record, because no command leaves before what led to it is durable (L1).
+//! right before it writes it and an order right after it has read it. The floors are clients that decide nothing: blocking
+//! sockets; the WebSocket and HTTP clients of the engine, on one thread as there; and the same with an `fdatasync` of a record
+//! in a file of its own between frame and request, because no command leaves before what led to it is durable (L1, I12).
 //!
 //! Session time stands still until the engine is done, so every frame meets an engine that waits, as on a quiet market. One
 //! tick is one frame. Entries and first stops have no tick of their own: an entry is decided when a bar closes, a stop
@@ -14,11 +14,13 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::FileExt as _;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
+use futures_util::StreamExt as _;
 use scalper::broker::Sim;
 use scalper::broker::dhan::credentials::Credentials;
 use scalper::broker::dhan::feed::FeedConfig;
@@ -45,6 +47,7 @@ use scalper_decide::rate_budget::RateParams;
 use scalper_decide::reconciler::ReconcilerParams;
 use secrecy::SecretString;
 use tokio::sync::{oneshot, watch};
+use tokio_tungstenite::tungstenite::{self, Message};
 
 /// Engine against bare sockets.
 const GOAL: (f64, f64) = (1.3, 2.0);
@@ -141,43 +144,116 @@ fn carry(mut from: TcpStream, mut to: TcpStream, mut see: impl FnMut(&[u8])) {
     let _ = to.shutdown(std::net::Shutdown::Both);
 }
 
-/// The floor: frames on one socket, prepared requests on another.
-fn floor(durable: bool) -> Vec<Duration> {
+/// The floor: frames on one socket, prepared requests on another, by the libraries the engine uses or by none.
+fn floor(kind: Floor) -> Vec<Duration> {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let at = listener.local_addr().expect("an address");
     let dir = tempfile::tempdir().expect("a folder");
-    let file = dir.path().join("records");
-    let client = std::thread::spawn(move || {
-        let mut feed = TcpStream::connect(at).expect("the feed");
-        let mut orders = TcpStream::connect(at).expect("orders");
-        feed.set_nodelay(true).expect("no delay");
-        orders.set_nodelay(true).expect("no delay");
-        let mut records = std::fs::File::create(file).expect("a file");
-        let (mut frame, request) = (vec![0; FRAME], vec![b'x'; REQUEST]);
-        while feed.read_exact(&mut frame).is_ok() {
-            if durable {
-                records.write_all(&request).expect("a record");
-                records.sync_data().expect("on the disk");
+    let mut records = Records::create(dir.path());
+    let client = std::thread::spawn(move || match kind {
+        Floor::Bare => {
+            let mut feed = TcpStream::connect(at).expect("the feed");
+            let mut orders = TcpStream::connect(at).expect("orders");
+            feed.set_nodelay(true).expect("no delay");
+            orders.set_nodelay(true).expect("no delay");
+            let (mut frame, request) = (vec![0; FRAME], vec![b'x'; REQUEST]);
+            while feed.read_exact(&mut frame).is_ok() {
+                orders.write_all(&request).expect("written");
             }
-            orders.write_all(&request).expect("written");
         }
+        Floor::Libraries { durable } => actix_rt::System::new().block_on(async move {
+            let (mut feed, _) = tokio_tungstenite::connect_async(format!("ws://{at}/")).await.expect("the feed");
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let http = reqwest::Client::builder().tcp_nodelay(true).no_proxy().build().expect("a client");
+            let url = format!("http://{at}/v2/orders/1");
+            let (answered, mut answers) = tokio::sync::mpsc::unbounded_channel();
+            while let Some(Ok(message)) = feed.next().await {
+                if !message.is_binary() {
+                    break;
+                }
+                if durable {
+                    records.append();
+                }
+                let sending = http.put(&url).body(vec![b'x'; REQUEST]).send();
+                let answered = answered.clone();
+                actix_rt::spawn(async move { answered.send(sending.await.is_ok()) });
+                // The next frame comes after the answer.
+                assert_eq!(answers.recv().await, Some(true));
+            }
+        }),
     });
-    let (mut feed, _) = listener.accept().expect("the feed");
-    let (mut orders, _) = listener.accept().expect("orders");
+    let (feed, _) = listener.accept().expect("the feed");
     feed.set_nodelay(true).expect("no delay");
-    let (frame, mut request) = (vec![1; FRAME], vec![0; REQUEST]);
+    let (frame, mut request) = (vec![1; FRAME], vec![0; 1 << 16]);
     let mut taken = Vec::with_capacity(FLOOR);
-    for _ in 0..if durable { FLOOR / 10 } else { FLOOR } {
-        let start = Instant::now();
-        feed.write_all(&frame).expect("written");
-        let read = orders.read(&mut request).expect("a request");
-        taken.push(start.elapsed());
-        orders.read_exact(&mut request[read..]).expect("the rest of it");
+    let rounds = if kind == (Floor::Libraries { durable: true }) { FLOOR / 4 } else { FLOOR };
+    if kind == Floor::Bare {
+        let (mut feed, (mut orders, _)) = (feed, listener.accept().expect("orders"));
+        orders.set_nodelay(true).expect("no delay");
+        for _ in 0..rounds {
+            let start = Instant::now();
+            feed.write_all(&frame).expect("written");
+            let read = orders.read(&mut request).expect("a request");
+            taken.push(start.elapsed());
+            orders.read_exact(&mut request[..REQUEST - read]).expect("the rest of it");
+        }
+    } else {
+        let mut feed = tungstenite::accept(feed).expect("a handshake");
+        let mut orders = None;
+        for _ in 0..rounds {
+            let start = Instant::now();
+            feed.send(Message::binary(frame.clone())).expect("written");
+            let orders = orders.get_or_insert_with(|| {
+                let (orders, _) = listener.accept().expect("orders");
+                orders.set_nodelay(true).expect("no delay");
+                orders
+            });
+            let mut read = orders.read(&mut request).expect("a request");
+            taken.push(start.elapsed());
+            while !request[..read].ends_with(b"xx") {
+                read += orders.read(&mut request[read..]).expect("the rest of it");
+            }
+            orders.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").expect("answered");
+        }
+        // The first request opens its connection.
+        taken.remove(0);
+        let _ = feed.close(None);
+        let _ = feed.flush();
+        drop(orders);
     }
-    drop(feed);
-    drop(orders);
     client.join().expect("the client ends");
     taken
+}
+
+/// What the floor does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Floor {
+    /// Reads and writes, by blocking sockets.
+    Bare,
+    /// The same by the WebSocket and HTTP clients of the engine on one thread; with a durable record before the request,
+    /// because no command leaves before what led to it is durable (L1, I12).
+    Libraries { durable: bool },
+}
+
+/// A file whose room was taken in advance.
+struct Records {
+    file: std::fs::File,
+    end: u64,
+}
+
+impl Records {
+    fn create(dir: &std::path::Path) -> Records {
+        let mut file = std::fs::File::create(dir.join("records")).expect("a file");
+        file.write_all(&vec![0; 8 << 20]).expect("room");
+        file.sync_all().expect("on the disk");
+        Records { file, end: 0 }
+    }
+
+    fn append(&mut self) {
+        self.file.write_all_at(&[b'x'; REQUEST], self.end).expect("a record");
+        self.file.sync_data().expect("on the disk");
+        self.end += REQUEST as u64;
+    }
 }
 
 fn percentiles(taken: &mut [Duration]) -> (f64, f64) {
@@ -317,16 +393,23 @@ fn main() -> ExitCode {
     let first = NaiveDate::from_ymd_opt(2026, 2, 10).expect("a date");
     let trading = first.iter_days().filter(|day| calendar.hours(*day).is_ok_and(|hours| hours.is_some()));
     // Before and after every day: a disk that others use is not the same a minute later.
-    let (mut bare, mut durable) = (floor(false), floor(true));
+    let (mut bare, mut same, mut durable) = (Vec::new(), Vec::new(), Vec::new());
+    let mut floors = || {
+        bare.extend(floor(Floor::Bare));
+        same.extend(floor(Floor::Libraries { durable: false }));
+        durable.extend(floor(Floor::Libraries { durable: true }));
+    };
+    floors();
     for day in trading.take(days) {
         live(day, &notes);
-        bare.extend(floor(false));
-        durable.extend(floor(true));
+        floors();
     }
     let (bare_50, bare_99) = percentiles(&mut bare);
+    let (same_50, same_99) = percentiles(&mut same);
     let (durable_50, durable_99) = percentiles(&mut durable);
-    println!("floor: frame, request                 p50 {bare_50:8.1} us  p99 {bare_99:8.1} us");
-    println!("floor: frame, fdatasync, request      p50 {durable_50:8.1} us  p99 {durable_99:8.1} us");
+    println!("floor: blocking sockets               p50 {bare_50:8.1} us  p99 {bare_99:8.1} us");
+    println!("floor: the same clients               p50 {same_50:8.1} us  p99 {same_99:8.1} us");
+    println!("floor: the same, a durable record     p50 {durable_50:8.1} us  p99 {durable_99:8.1} us");
     let taken = std::mem::take(&mut notes.lock().expect("notes").taken);
     for (call, name) in [
         (Call::Change, "tick to changed stop or exit"),
@@ -341,10 +424,10 @@ fn main() -> ExitCode {
         }
         let (p50, p99) = percentiles(&mut of);
         println!(
-            "{name:37} p50 {p50:8.1} us  p99 {p99:8.1} us  n {:4}  bare {:.2}x {:.2}x  durable {:.2}x {:.2}x",
+            "{name:37} p50 {p50:8.1} us  p99 {p99:8.1} us  n {:4}  same {:.2}x {:.2}x  durable {:.2}x {:.2}x",
             of.len(),
-            p50 / bare_50,
-            p99 / bare_99,
+            p50 / same_50,
+            p99 / same_99,
             p50 / durable_50,
             p99 / durable_99
         );

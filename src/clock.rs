@@ -16,7 +16,7 @@ pub struct SessionClock(Arc<Source>);
 #[derive(Debug)]
 enum Source {
     Wall,
-    Scaled { started: Monotonic, from: Instant, speed: f64 },
+    Scaled { started: Monotonic, from: Instant, speed: f64, skipped: AtomicI64, moved: Notify },
     Driven { now: AtomicI64, moved: Notify },
 }
 
@@ -29,7 +29,8 @@ impl SessionClock {
     /// A clock that reads `from` now and runs `speed` times as fast as the wall (1 and up, finite).
     pub fn scaled(from: Instant, speed: f64) -> SessionClock {
         assert!(speed.is_finite() && speed > 0.0, "speed {speed}");
-        SessionClock(Arc::new(Source::Scaled { started: Monotonic::now(), from, speed }))
+        let (skipped, moved) = (AtomicI64::new(0), Notify::new());
+        SessionClock(Arc::new(Source::Scaled { started: Monotonic::now(), from, speed, skipped, moved }))
     }
 
     /// A clock that stands at `from` and moves only when [`SessionClock::drive`] says so.
@@ -44,9 +45,9 @@ impl SessionClock {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the wall clock reads after 1970");
                 Instant::from_nanos(i64::try_from(since.as_nanos()).expect("before the year 2262"))
             }
-            Source::Scaled { started, from, speed } => {
+            Source::Scaled { started, from, speed, skipped, .. } => {
                 let elapsed = started.elapsed().as_secs_f64() * speed;
-                *from + Age::from_nanos((elapsed * 1e9) as i64)
+                *from + Age::from_nanos((elapsed * 1e9) as i64 + skipped.load(Ordering::Acquire))
             }
             Source::Driven { now, .. } => Instant::from_nanos(now.load(Ordering::Acquire)),
         }
@@ -70,6 +71,15 @@ impl SessionClock {
         }
     }
 
+    /// Lets a scaled clock read `to` at once and go on from there at its speed; never back, and without effect on the
+    /// other kinds. For a world of its own, whose nights nobody needs to live through.
+    pub fn skip_to(&self, to: Instant) {
+        if let Source::Scaled { skipped, moved, .. } = &*self.0 {
+            skipped.fetch_add((to.nanos() - self.now().nanos()).max(0), Ordering::AcqRel);
+            moved.notify_waiters();
+        }
+    }
+
     /// Waits until a driven clock reads later than `at`; never returns on the other kinds.
     pub async fn moved_past(&self, at: Instant) {
         match &*self.0 {
@@ -87,8 +97,17 @@ impl SessionClock {
             }
             match &*self.0 {
                 Source::Wall => tokio::time::sleep(Duration::from_nanos(left.unsigned_abs())).await,
-                Source::Scaled { speed, .. } => {
-                    tokio::time::sleep(Duration::from_secs_f64(left as f64 / 1e9 / speed)).await;
+                Source::Scaled { speed, moved, .. } => {
+                    let moved = moved.notified();
+                    tokio::pin!(moved);
+                    moved.as_mut().enable();
+                    // Looked at again: it may have skipped before anybody listened.
+                    let left = (at.nanos() - self.now().nanos()).max(0);
+                    let rest = tokio::time::sleep(Duration::from_secs_f64(left as f64 / 1e9 / speed));
+                    tokio::select! {
+                        () = rest => {}
+                        () = moved => {}
+                    }
                 }
                 Source::Driven { now, moved } => {
                     let moved = moved.notified();
@@ -124,6 +143,22 @@ mod tests {
         assert_eq!(clock.now(), Instant::from_secs(105));
         clock.drive(Instant::from_secs(111));
         assert_eq!(sleeper.await.unwrap(), Instant::from_secs(111));
+    }
+
+    #[tokio::test]
+    async fn a_scaled_clock_that_skips_a_night_wakes_who_sleeps_through_it_and_never_goes_back() {
+        let evening = Instant::from_secs(1_000_000);
+        let morning = evening + Age::from_mins(17 * 60);
+        let clock = SessionClock::scaled(evening, 1.0);
+        let sleeper = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.sleep_until(morning).await }
+        });
+        tokio::task::yield_now().await;
+        clock.skip_to(morning);
+        sleeper.await.unwrap();
+        clock.skip_to(evening);
+        assert!(clock.now() >= morning && clock.now() < morning + Age::from_mins(10));
     }
 
     #[test]

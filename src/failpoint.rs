@@ -13,7 +13,8 @@
 //! committed), `store.after_commit` (durable, nobody told); the same three as `orders.` when the transaction carries
 //! commands; `gateway.before_send` (marked as sent, nothing written to the broker), `gateway.after_send` (written, no
 //! answer heard), `gateway.after_response` (the answer in hand, not in the journal); `emergency.before_write`,
-//! `emergency.after_write` (not synced), `emergency.after_sync`.
+//! `emergency.after_write` (not synced), `emergency.after_sync`; `engine.look` (the decision loop looks at the deciders'
+//! books, twice a second of the wall: `error` is a bug of the loop, `pause` a loop that stands still).
 
 use std::io;
 use std::process::Command;

@@ -11,6 +11,7 @@ pub mod engine;
 pub mod failpoint;
 pub mod guardian;
 pub mod journal;
+pub mod market;
 pub mod ops;
 pub mod report;
 pub mod sample;

@@ -9,7 +9,9 @@ use scalper_decide::capital_allocator::{CapitalHold, CapitalRefusal};
 use scalper_decide::chain_analyzer::{NoStrike, StrikePick};
 use scalper_decide::decision_core::Books;
 use scalper_decide::direct::{Direct, Parts};
+use scalper_decide::domain::adoption::{AdoptRefusal, AdoptRequest, Adoption};
 use scalper_decide::domain::broker::{BrokerEvent, BrokerRead};
+use scalper_decide::domain::event::IvDays;
 use scalper_decide::domain::operator::{OperatorAnswer, OperatorCommand};
 use scalper_decide::domain::order::IllegalTransition;
 use scalper_decide::domain::{
@@ -17,16 +19,16 @@ use scalper_decide::domain::{
     OrderEvent, PositionId, Qty, Stamp, Tick, Underlying, Universe,
 };
 use scalper_decide::entry_guard::{EntryRefusal, Guarded};
-use scalper_decide::journal::{ExitNote, JournalEntry, Stage};
+use scalper_decide::journal::{AdoptionNote, ExitNote, JournalEntry, Stage};
 use scalper_decide::order_manager::{self, Commands, LateUnits, Outcome, PositionChange};
 use scalper_decide::params::StrategyParams;
 use scalper_decide::params::change::ConfigChange;
 use scalper_decide::pipeline::{EntryPrices, Stages};
 use scalper_decide::reconciler::{Owned, Reconciled, Reconciler, ReconcilerParams};
-use scalper_decide::risk_manager::{Excursion, RiskAction, RiskActions, RiskApproved, RiskRefusal};
+use scalper_decide::risk_manager::{EntryPlan, Excursion, RiskAction, RiskActions, RiskApproved, RiskRefusal};
 use scalper_decide::signal_engine::{ClosedBars, NoSignal, Signal};
 use scalper_decide::stages::entries::EntryCase;
-use scalper_decide::stages::{Ledger, NewSettings, Reload, SessionTerms, sellable};
+use scalper_decide::stages::{Ledger, NewSettings, Reload, SessionTerms, adoption, sellable};
 use scalper_decide::tick_cache::{Quote, TickRefusal};
 use smallvec::SmallVec;
 
@@ -177,6 +179,7 @@ impl Mailboxes {
             refused_ticks: self.ledger.refused_ticks().clone(),
             missing_rates: self.terms.as_ref().map(|t| t.missing_rates.clone()).unwrap_or_default(),
             missing_bars: ask(&self.signal_engine, Stage::SignalEngine, signals::CountMissingBars { now }).await,
+            last_iv: ask(&self.signal_engine, Stage::SignalEngine, signals::LastIv { now }).await,
         }
     }
 
@@ -435,6 +438,41 @@ impl Stages for Mailboxes {
         outcome
     }
 
+    async fn judge_adoption(
+        &mut self,
+        now: Stamp,
+        request: &AdoptRequest,
+    ) -> Result<Option<(Adoption, EntryPlan)>, AdoptRefusal> {
+        let question = risk::WasAsked { now, request: request.request };
+        if ask(&self.risk_manager, Stage::RiskManager, question).await {
+            return Ok(None);
+        }
+        let (instrument, contract) = adoption::find(&self.universe, &self.reload.params().indices, request)?;
+        let underlying = contract.underlying;
+        let listed = ask(&self.tick_cache, Stage::TickCache, market::GetExpiries { now, underlying }).await;
+        let expires_at = adoption::expires_at(&listed, &contract, request)?;
+        let adoption = self.reconciler.adoptable(now.at, instrument, &contract, request)?;
+        if !ask(&self.order_manager, Stage::OrderManager, orders::MayProtect { now }).await {
+            return Err(AdoptRefusal::Closed);
+        }
+        let quote = self.quote(instrument).await;
+        let (request, found) = (*request, adoption.clone());
+        let plan = self.risk(risk::PlanAdoption { now, request, adoption: found, expires_at, quote }).await?;
+        Ok(Some((adoption, plan)))
+    }
+
+    async fn adopt(&mut self, now: Stamp, adoption: &Adoption, plan: EntryPlan) -> (AdoptionNote, Outcome) {
+        let question = capital::HoldNothing { now, underlying: adoption.contract.underlying };
+        let hold = ask(&self.capital_allocator, Stage::CapitalAllocator, question).await;
+        let quote = self.quote(adoption.instrument).await;
+        let question = orders::Adopt { now, adoption: adoption.clone(), plan, hold, quote };
+        let (note, outcome) = self.orders(question).await;
+        self.risk(risk::Expect { now, position: note.position, plan }).await;
+        self.in_play[plan.instrument.slot()] = true;
+        self.reconciler.took_over(now.at, adoption.instrument, adoption.qty);
+        (note, outcome)
+    }
+
     async fn altered(&mut self, now: Stamp, id: ClientOrderId, shown: Option<Qty>) -> Outcome {
         self.orders(orders::Altered { now, id, shown }).await
     }
@@ -471,6 +509,11 @@ impl Stages for Mailboxes {
             let question = signals::SampleIv { now, underlying, day, iv_pct };
             ask(&self.signal_engine, Stage::SignalEngine, question).await;
         }
+    }
+
+    async fn recall_iv(&mut self, now: Stamp, days: &IvDays) {
+        let question = signals::RecallIv { now, days: days.clone() };
+        ask(&self.signal_engine, Stage::SignalEngine, question).await;
     }
 
     async fn evaluate(&mut self, now: Stamp, underlying: Underlying) -> Result<Signal, NoSignal> {

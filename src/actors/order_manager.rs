@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use scalper_decide::domain::adoption::Adoption;
 use scalper_decide::domain::order::IllegalTransition;
 use scalper_decide::domain::{
     ClientOrderId, Event, HoldId, Instant, InstrumentId, OptionContract, OrderEvent, PositionId, Premium, Qty,
     SignalId, Underlying,
 };
-use scalper_decide::journal::ExitNote;
+use scalper_decide::journal::{AdoptionNote, ExitNote};
 use scalper_decide::order_manager::{Commands, LateUnits, OrderManager, Outcome, PositionChange};
 use scalper_decide::params::OrderParams;
 use scalper_decide::pipeline::EntryPrices;
@@ -16,7 +17,7 @@ use scalper_decide::risk_manager::{EntryPlan, Excursion, RiskAction, RiskApprove
 use scalper_decide::stages::changes::{self, Changed};
 use scalper_decide::stages::entries::{self, OrderFacts};
 use scalper_decide::stages::sellable::{self, SellBound};
-use scalper_decide::stages::{SessionTerms, session};
+use scalper_decide::stages::{SessionTerms, adoption, session};
 use scalper_decide::tick_cache::Quote;
 
 use super::mailboxes::Timed;
@@ -112,6 +113,14 @@ questions! { OrderManagerActor:
     TakeOver { late: LateUnits, hold: Option<HoldId>, quote: Option<Quote> } -> Timed<Outcome> = |me, ask| {
         let outcome = me.orders.take_over(ask.now, &ask.late, ask.hold, ask.quote);
         me.timed(outcome)
+    };
+    /// Whether orders can rest at the venue now or later today.
+    MayProtect {} -> bool = |me, ask| me.orders.may_protect(ask.now.at);
+    /// Takes over what somebody else bought.
+    Adopt { adoption: Adoption, plan: EntryPlan, hold: HoldId, quote: Option<Quote> } -> Timed<(AdoptionNote, Outcome)>
+        = |me, ask| {
+        let taken = adoption::take(&mut me.orders, ask.now, &ask.adoption, ask.plan, ask.hold, ask.quote);
+        me.timed(taken)
     };
     /// Somebody else changed an order.
     Altered { id: ClientOrderId, shown: Option<Qty> } -> Timed<Outcome> = |me, ask| {

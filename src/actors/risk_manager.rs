@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use scalper_decide::capital_allocator::CapitalHold;
 use scalper_decide::chain_analyzer::StrikePick;
+use scalper_decide::domain::adoption::{AdoptRefusal, AdoptRequest, Adoption};
 use scalper_decide::domain::operator::{OperatorAnswer, OperatorCommand};
 use scalper_decide::domain::{
     ExitReason, Instant, InstrumentId, OptionContract, PositionId, Premium, SignalId, Underlying,
@@ -96,6 +97,15 @@ questions! { RiskManagerActor:
     } -> Result<RiskApproved, RiskRefusal> = |me, ask| me.risk.approve(
         ask.now, ask.guarded, ask.signal, &ask.pick, ask.expires_at, ask.hold, ask.entry_limit
     );
+    /// Whether this very adoption was carried out before.
+    WasAsked { request: u64 } -> bool = |me, ask| me.risk.was_asked(ask.request);
+    /// What will be guarded once these units are ours.
+    PlanAdoption { request: AdoptRequest, adoption: Adoption, expires_at: Instant, quote: Option<Quote> }
+        -> Timed<Result<EntryPlan, AdoptRefusal>> = |me, ask| {
+        let plan =
+            me.risk.plan_adoption(ask.now.at, &ask.request, &ask.adoption, ask.expires_at, ask.quote.as_ref());
+        me.timed(plan)
+    };
     /// An entry was sent.
     Expect { position: PositionId, plan: EntryPlan } -> Timed<()> = |me, ask| {
         me.risk.expect(ask.position, ask.plan);

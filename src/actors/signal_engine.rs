@@ -1,8 +1,10 @@
 //! The signal engines by mailbox. Every answer that may move a bar's end carries when the next bar closes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
+use scalper_decide::domain::event::IvDays;
 use scalper_decide::domain::{Instant, Tick, Underlying};
 use scalper_decide::signal_engine::{ClosedBars, NoSignal, Signal};
 use scalper_decide::stages::{NewSettings, SessionTerms, Signals};
@@ -68,6 +70,10 @@ questions! { SignalEngineActor:
     /// Judges the last closed bar.
     Evaluate { underlying: Underlying, minutes_to_expiry: Option<i64> } -> Result<Signal, NoSignal>
         = |me, ask| me.signals.evaluate(ask.now, ask.underlying, ask.minutes_to_expiry);
+    /// Is told the volatility of earlier sessions.
+    RecallIv { days: IvDays } -> () = |me, ask| me.signals.recall_iv(&ask.days);
+    /// The session that ended last, with its volatility.
+    LastIv {} -> BTreeMap<Underlying, (NaiveDate, f64)> = |me, ask| me.signals.last_iv();
     /// Bars without a single tick.
     CountMissingBars {} -> u64 = |me, ask| me.signals.missing_bars();
 }

@@ -175,7 +175,8 @@ fn actor(caller: &Caller) -> String {
     responses((status = 200, body = Page<ActView>), (status = 304, description = "As the ETag says.")))]
 async fn audit_trail(request: HttpRequest, window: web::Query<Window>, state: web::Data<ApiState>) -> Answer {
     let part = window.part()?;
-    let readers = &state.shelf()?.readers;
+    let shelf = state.shelf()?;
+    let readers = &shelf.readers;
     let (acts, total) = audit::list(readers, part.offset, u64::from(part.limit)).await.map_err(damaged)?;
     let view = |(id, act): (i64, audit::Act)| ActView {
         id,

@@ -135,7 +135,11 @@ pub(super) fn authenticate(request: &HttpRequest, state: &ApiState) -> Result<Ca
         let mut rung = state.rung.lock().expect("nothing panics while it holds this");
         if rung.is_none_or(|last| now.duration_since(last) >= RING_GAP) {
             *rung = Some(now);
-            state.bell.ring("API_WRONG_TOKENS", format!("{peer} tries tokens of the API that are none"));
+            let text = format!("{peer} tries tokens of the API that are none");
+            match state.shelf() {
+                Ok(shelf) => shelf.bell.ring("API_WRONG_TOKENS", text),
+                Err(_) => tracing::error!(target: "alarm", key = "API_WRONG_TOKENS", text),
+            }
         }
         return Err(too_many(wait));
     }

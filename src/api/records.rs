@@ -125,7 +125,8 @@ fn time(row: &Row, at: usize) -> Result<Option<Time>, StoreError> {
 async fn trades(request: HttpRequest, of: web::Query<OfDay>, state: web::Data<ApiState>) -> Answer {
     let part = Part::new(of.offset, of.limit)?;
     let day = day_of(&state, of.day)?;
-    let readers = &state.shelf()?.readers;
+    let shelf = state.shelf()?;
+    let readers = &shelf.readers;
     let sql = "SELECT count(*) FROM positions WHERE day = $1 AND closed_at IS NOT NULL";
     let total = readers.fetch_one(sql, &args![day.as_str()]).await.map_err(damaged)?;
     let sql = "SELECT day, position_id, underlying, segment, security_id, signal, exit_reason, bought, sold, paid_paise, \
@@ -176,7 +177,8 @@ async fn decisions(request: HttpRequest, asked: web::Query<Asked>, state: web::D
     let day = day_of(&state, asked.day)?;
     let index = asked.index.map_or("", |Index(underlying)| Underlying::symbol(underlying));
     let code = asked.code.as_deref().unwrap_or_default();
-    let readers = &state.shelf()?.readers;
+    let shelf = state.shelf()?;
+    let readers = &shelf.readers;
     let sql =
         "SELECT count(*) FROM decisions WHERE day = $1 AND ($2 = '' OR underlying = $2) AND ($3 = '' OR code = $3)";
     let total = readers.fetch_one(sql, &args![day.as_str(), index, code]).await.map_err(damaged)?;

@@ -1,8 +1,9 @@
 //! What the endpoints share.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Instant as Wall;
 
+use arc_swap::ArcSwapOption;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::limits::{Limiter, Rates};
@@ -26,7 +27,12 @@ pub struct Shelf {
     pub readers: Readers,
     /// Where acts are written down.
     pub trail: Trail,
+    /// Rung when somebody tries tokens.
+    pub bell: Bell,
 }
+
+/// The database of the day that runs, or ran last. Clones share it.
+pub type SharedShelf = Arc<ArcSwapOption<Shelf>>;
 
 /// An outcome, and whether the act is in the audit trail.
 pub(super) type Carried = (Outcome, bool);
@@ -42,12 +48,10 @@ pub struct ApiState {
     pub tokens: Arc<Tokens>,
     /// The metrics registry.
     pub metrics: PrometheusHandle,
-    /// Rung when somebody tries tokens.
-    pub bell: Bell,
     /// How often who may call.
     pub limits: Arc<Limiter>,
     /// The database, once it is open.
-    pub shelf: Arc<OnceLock<Shelf>>,
+    pub shelf: SharedShelf,
     /// `Host` values that are answered; others get 421 (DNS rebinding).
     pub hosts: Arc<[String]>,
     pub(super) endpoints: Arc<[Endpoint]>,
@@ -62,7 +66,7 @@ impl ApiState {
         clock: SessionClock,
         tokens: Tokens,
         metrics: PrometheusHandle,
-        bell: Bell,
+        shelf: SharedShelf,
         rates: Rates,
     ) -> ApiState {
         ApiState {
@@ -70,9 +74,8 @@ impl ApiState {
             clock,
             tokens: Arc::new(tokens),
             metrics,
-            bell,
             limits: Arc::new(Limiter::new(rates)),
-            shelf: Arc::default(),
+            shelf,
             hosts: [].into(),
             endpoints: super::endpoints().into(),
             once: Arc::new(Once::new(REMEMBERED)),
@@ -84,8 +87,8 @@ impl ApiState {
     ///
     /// # Errors
     /// A problem while the engine is still starting.
-    pub(super) fn shelf(&self) -> Result<&Shelf, Problem> {
+    pub(super) fn shelf(&self) -> Result<Arc<Shelf>, Problem> {
         let starting = || Problem::unavailable("STARTING", "the engine has not opened its database yet", 1);
-        self.shelf.get().ok_or_else(starting)
+        self.shelf.load_full().ok_or_else(starting)
     }
 }

@@ -211,6 +211,7 @@ impl<'a> Recorder<'a> {
             | JournalEntry::Change { .. }
             | JournalEntry::Finding { .. }
             | JournalEntry::Alarm { .. }
+            | JournalEntry::Adopted { .. }
             | JournalEntry::Operated { .. }
             | JournalEntry::Configured { .. } => {}
         }

@@ -83,6 +83,7 @@ impl GuardianArgs {
             allow_host: Vec::new(),
             api_rate: 1.0,
             json: false,
+            days: None,
             guardian: GuardianFrom::Elsewhere,
             no_guardian: true,
         }

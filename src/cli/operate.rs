@@ -8,8 +8,9 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
+use scalper_decide::domain::adoption::AdoptRequest;
 use scalper_decide::domain::operator::OperatorCommand;
-use scalper_decide::domain::{Instant, Lots, PositionId, Premium, Underlying};
+use scalper_decide::domain::{Instant, Lots, PositionId, Premium, Segment, Underlying};
 use uuid::Uuid;
 
 use super::exit::{BadUsage, Code};
@@ -116,6 +117,22 @@ pub enum Operate {
         #[arg(long, value_name = "RUPEES")]
         stop: Decimal,
     },
+    /// Take over an option position that somebody else bought: protected and left like any other. Without an argument,
+    /// what could be taken over.
+    Adopt {
+        /// Where it is.
+        #[command(flatten)]
+        at: Where,
+        /// Security id of the contract, or `SEGMENT:ID` (`NSE_FNO:40001`).
+        #[arg(value_parser = parse_contract)]
+        contract: Option<(Option<Segment>, u32)>,
+        /// How many lots; all that are there without it.
+        #[arg(long, value_name = "N", requires = "contract", value_parser = clap::value_parser!(i64).range(1..=10_000))]
+        lots: Option<i64>,
+        /// First stop in rupees; the distance of the settings without it.
+        #[arg(long, value_name = "RUPEES", requires = "contract")]
+        stop: Option<Decimal>,
+    },
     /// Lift a tripped breaker; the day's loss is counted anew from here.
     ResetBreaker {
         /// Where it is.
@@ -172,6 +189,25 @@ fn parse_index(text: &str) -> Result<Underlying, String> {
     })
 }
 
+/// `40001` or `NSE_FNO:40001`.
+fn parse_contract(text: &str) -> Result<(Option<Segment>, u32), String> {
+    let (segment, id) = match text.split_once(':') {
+        Some((segment, id)) => {
+            let known = Segment::from_name(&segment.to_uppercase());
+            (Some(known.ok_or_else(|| format!("{segment} is no segment; NSE_FNO or BSE_FNO"))?), id)
+        }
+        None => (None, text),
+    };
+    let id =
+        id.parse().map_err(|_| format!("{id:?} is no security id; `scalper adopt` lists what could be adopted"))?;
+    Ok((segment, id))
+}
+
+/// A number of its own for every request, so that a repeated one does nothing more.
+fn number() -> u64 {
+    Uuid::new_v4().as_u64_pair().0.max(1)
+}
+
 /// Rupees with at most two decimals as a premium.
 fn premium(rupees: Decimal) -> anyhow::Result<Premium> {
     let paise = (rupees * Decimal::from(100)).normalize();
@@ -211,13 +247,22 @@ pub fn run(verb: &Operate) -> anyhow::Result<Code> {
         Operate::Pause { at, index } => (at, operate(OperatorCommand::Pause { underlying: *index })),
         Operate::Flatten { at, index } => (at, operate(OperatorCommand::Flatten { underlying: *index })),
         Operate::Close { at, position, lots } => {
-            // A number of its own for every request, so that a repeated one sells nothing more.
-            let request = Uuid::new_v4().as_u64_pair().0.max(1);
             let (position, lots) = (PositionId(*position), lots.map(Lots::new));
-            (at, operate(OperatorCommand::Close { position, lots, request }))
+            (at, operate(OperatorCommand::Close { position, lots, request: number() }))
         }
         Operate::Tighten { at, position, stop } => {
             (at, operate(OperatorCommand::Tighten { position: PositionId(*position), stop: premium(*stop)? }))
+        }
+        Operate::Adopt { at, contract: None, .. } => (at, Job::Show(|s, _| screen::foreign(&s.foreign))),
+        Operate::Adopt { at, contract: Some((segment, security_id)), lots, stop } => {
+            let ask = AdoptRequest {
+                segment: *segment,
+                security_id: *security_id,
+                lots: lots.map(Lots::new),
+                stop: stop.map(premium).transpose()?,
+                request: number(),
+            };
+            (at, operate(OperatorCommand::Adopt(ask)))
         }
         Operate::ResetBreaker { at } => (at, operate(OperatorCommand::ResetBreaker)),
         Operate::Arm { at, phrase } => (at, Job::Arm(phrase.clone())),
@@ -319,6 +364,15 @@ mod tests {
         assert_eq!(premium("80".parse().unwrap()).unwrap(), Premium::from_rupees(80));
         for wrong in ["0", "-1", "80.005", "99999999999999999999"] {
             assert!(premium(wrong.parse().unwrap()).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_contract_is_a_security_id_with_or_without_its_segment() {
+        assert_eq!(parse_contract("40001"), Ok((None, 40_001)));
+        assert_eq!(parse_contract("nse_fno:40001"), Ok((Some(Segment::NseFno), 40_001)));
+        for wrong in ["", "NIFTY", "NSE_FNO:", "NYSE:7", "-4"] {
+            assert!(parse_contract(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -50,6 +50,8 @@ pub struct EngineSettings {
     pub consent: Option<String>,
     /// Whether new risk needs a guardian.
     pub guardian_required: bool,
+    /// How long before the open a daemon that waits for a session begins its start.
+    pub prepare: Age,
 }
 
 impl IndexName {
@@ -446,6 +448,7 @@ fn engine_settings(raw: &Raw, tree: &Node, p: &mut Vec<Problem>) -> EngineSettin
         },
         consent: s.maybe("consent", &raw.consent),
         guardian_required: s.flag("guardian_required", raw.guardian_required),
+        prepare: Age::from_mins(s.whole("prepare_minutes", raw.prepare_minutes)),
     }
 }
 

@@ -100,6 +100,7 @@ const RULES: &[Rule] = &[
     rule("orders.modifications_for_exit", "1", "24"),
     rule("orders.stop_move_min_pct", "0", "20"),
     rule("orders.answer_timeout_ms", "200", "60000"),
+    rule("engine.prepare_minutes", "1", "180"),
 ];
 
 /// Replaces list places by `[]` and the names that vary by `*`, and drops the prefix of per-index signal settings.

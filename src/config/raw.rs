@@ -473,6 +473,8 @@ pub(crate) struct RawEngine {
     pub(crate) consent: Option<Maybe<String>>,
     /// Whether new risk needs a guardian beside the engine.
     pub(crate) guardian_required: Option<bool>,
+    /// Minutes before the open at which a daemon that waits for a session begins its start.
+    pub(crate) prepare_minutes: Option<Whole>,
 }
 
 /// Dated tables.

@@ -129,6 +129,11 @@ impl EngineHandle {
         EngineHandle { settings: Some(settings), ..self }
     }
 
+    /// Where requests go, for whoever stands between an engine and those who ask.
+    pub fn asks(&self) -> mpsc::Sender<Ask> {
+        self.asks.clone()
+    }
+
     /// The latest status.
     pub fn status(&self) -> Arc<Status> {
         self.status.borrow().clone()

@@ -19,6 +19,7 @@ pub mod release;
 pub mod runtime;
 pub mod schedule;
 pub mod sent_log;
+pub mod settlement;
 pub mod sim;
 pub mod sockets;
 pub mod start;

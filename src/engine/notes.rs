@@ -35,6 +35,9 @@ fn words(entry: &JournalEntry) -> Option<(Instant, String)> {
         JournalEntry::Entry { stamp, note } => {
             (stamp.at, format!("entry of position {}: {}", note.position, json(&note.entry)))
         }
+        JournalEntry::Adopted { stamp, note } => {
+            (stamp.at, format!("position {} adopted, {}: {}", note.position, note.tag, json(&note.entry)))
+        }
         JournalEntry::Command { stamp, command } => (stamp.at, format!("command {}", json(command))),
         JournalEntry::Report { stamp, event } => (stamp.at, format!("report {}", json(event))),
         JournalEntry::Change { stamp, change } => (stamp.at, format!("position {}", json(change))),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use scalper_decide::decision_core::Core as _;
 use scalper_decide::domain::broker::{BrokerEvent, BrokerRead};
+use scalper_decide::domain::event::IvDays;
 use scalper_decide::domain::operator::OperatorCommand;
 use scalper_decide::domain::{
     Age, Command, Event, Instant, Instrument, InstrumentId, InstrumentKind, SessionHours, Underlying,
@@ -16,6 +17,7 @@ use scalper_decide::journal::JournalEntry;
 use super::execution::Execution;
 use super::notes::Notes;
 use super::recover::Recovered;
+use super::settlement::Levels;
 use super::start::{Plan, StartError};
 use super::status::Mode;
 use super::warm_up::{self, Source};
@@ -28,6 +30,15 @@ const BEFORE_OPEN: Age = Age::from_mins(15);
 /// How long a start after a crash waits for the bars it missed, on the wall.
 const PATIENCE_FOR_BARS: Duration = Duration::from_secs(1);
 
+/// What earlier days leave to a new one.
+#[derive(Debug, Default)]
+pub(super) struct Carried {
+    /// Doors that a person closed and nobody opened since.
+    pub(super) doors: Vec<OperatorCommand>,
+    /// Volatility of earlier sessions.
+    pub(super) iv: IvDays,
+}
+
 /// A core on its way to the first live event.
 pub(super) struct Opening<'a> {
     pub(super) core: FeedHub,
@@ -39,6 +50,8 @@ pub(super) struct Opening<'a> {
     pub(super) reads: BTreeSet<BrokerRead>,
     /// Decided while the gap was filled; sent to a broker once the sockets are there.
     pub(super) commands: Vec<Command>,
+    /// What makes the settlement value, as far as it is known.
+    pub(super) levels: Levels,
 }
 
 impl Opening<'_> {
@@ -49,7 +62,7 @@ impl Opening<'_> {
         hours: &SessionHours,
         recovered: &Recovered,
         wants_guardian: bool,
-        doors: Vec<OperatorCommand>,
+        carried: Carried,
     ) -> Result<usize, StartError> {
         let now = plan.clock.now();
         let guarded = Event::Operator(OperatorCommand::Guardian { alive: !wants_guardian });
@@ -85,12 +98,16 @@ impl Opening<'_> {
                 read += self.warm_up_day(session, &indices, &history).await?;
             }
         }
+        let opens_at = hours.open_at();
         let opens = Event::SessionOpened { hours: hours.clone(), warm_up: false, bars_of: BTreeMap::new() };
         // Timers begin with the session: hours of them before it would only be caught up with.
-        let start = now.min(hours.open_at() - BEFORE_OPEN);
+        let start = now.min(opens_at - BEFORE_OPEN);
+        if !carried.iv.is_empty() {
+            self.event(start, Event::IvHistory { days: carried.iv }).await?;
+        }
         self.event(start, opens).await?;
         self.disarm(plan, start).await?;
-        for command in doors {
+        for command in carried.doors {
             tracing::warn!(target: "control", ?command, "closed on an earlier day, and nobody opened it since");
             self.event(start, Event::Operator(command)).await?;
         }
@@ -105,6 +122,7 @@ impl Opening<'_> {
         let today = self.history(plan, &indices, std::slice::from_ref(hours), now).await?;
         read += self.bars(&today).await?;
         self.timers_until(plan.clock.now()).await?;
+        self.levels.missed(opens_at, plan.clock.now());
         // All of it in one transaction: a start that is killed on its way leaves a day that has not begun.
         self.flush();
         Ok(read)
@@ -156,6 +174,7 @@ impl Opening<'_> {
         missed.retain(|(_, bar)| bar.start > seen);
         let read = self.bars(&missed).await?;
         self.timers_until(plan.clock.now()).await?;
+        self.levels.missed(seen, plan.clock.now());
         Ok(read)
     }
 
@@ -240,6 +259,13 @@ impl Opening<'_> {
         let stamp = self.core.ledger().last_stamp();
         self.journal.append(stamp, &event)?;
         outcome.map_err(StartError::Halted)?;
+        if let Event::Tick(tick) = &event
+            && self.levels.wants(tick.exchange_at)
+            && let InstrumentKind::Index { underlying } = self.core.universe().get(tick.instrument).kind
+            && self.core.holds(tick).await
+        {
+            self.levels.take(underlying, tick);
+        }
         self.execution.hear(stamp, &event);
         let commands = self.core.take_commands().map(|(_, command)| command);
         match &mut *self.execution {

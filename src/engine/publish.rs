@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use scalper_decide::decision_core::Books;
-use scalper_decide::domain::broker::BrokerEvent;
+use scalper_decide::domain::adoption::{AdoptRefusal, ForeignPosition};
+use scalper_decide::domain::broker::{BrokerEvent, Product};
 use scalper_decide::domain::operator::OperatorAnswer;
 use scalper_decide::domain::position::Target;
 use scalper_decide::domain::{
@@ -19,8 +20,8 @@ use super::arming;
 use super::handle::Outcome;
 use super::notes::Notes;
 use super::status::{
-    Alarm, ArmingStatus, DayMoney, GuardianStatus, IndexStatus, JournalStatus, Link, Mode, OrderStatus, PositionStatus,
-    Ready, Status,
+    Alarm, ArmingStatus, DayMoney, ForeignStatus, GuardianStatus, IndexStatus, JournalStatus, Link, Mode, OrderStatus,
+    PositionStatus, Ready, Status,
 };
 use crate::actors::lanes::LaneCounts;
 use crate::broker::dhan::rest::budget_log::BudgetLog;
@@ -128,7 +129,7 @@ impl Publisher {
                     let text = serde_json::to_string(finding).expect("findings are plain values");
                     self.alarm(stamp.at, "finding", text);
                 }
-                JournalEntry::Operated { answer, .. } => self.answered = Some(*answer),
+                JournalEntry::Operated { answer, .. } => self.answered = Some(answer.clone()),
                 JournalEntry::Configured { changes, .. } => self.changed.clone_from(changes),
                 _ => {}
             }
@@ -214,6 +215,8 @@ impl Publisher {
         status.indices = self.indices.iter().map(|u| (*u, index(*u, universe, notes, evidence))).collect();
         status.positions =
             books.risk.guarded().map(|g| position(g, books, universe, uncovered.contains(&g.id))).collect();
+        let foreign = books.reconciler.foreign_positions();
+        status.foreign = foreign.map(|found| self.foreign(&found, universe)).collect();
         status.orders = books.orders.orders().map(|(o, _)| order(o, books, universe)).collect();
         status.money = self.money(books);
         status.journal =
@@ -223,6 +226,31 @@ impl Publisher {
         status.alarms = self.alarms.iter().cloned().collect();
         status.ready = self.ready(books, evidence, &status);
         status
+    }
+
+    fn foreign(&self, found: &ForeignPosition, universe: &Universe) -> ForeignStatus {
+        let ForeignPosition { segment, security_id, product, units, average, is_settled } = found;
+        let listed = universe.find(*segment, *security_id).map(|id| universe.get(id));
+        let contract = listed.and_then(|i| i.option()).filter(|c| self.indices.contains(&c.underlying));
+        let obstacle = match contract {
+            None => Some("no option of a traded index".to_owned()),
+            Some(_) if *units < 0 => Some(AdoptRefusal::Short { units: -units }.to_string()),
+            Some(_) if *product != Product::Intraday => {
+                Some(AdoptRefusal::OtherProduct { product: product.clone() }.to_string())
+            }
+            Some(_) if average.is_none() => Some(AdoptRefusal::Unpriced.to_string()),
+            Some(_) if !is_settled => Some("the broker's books have not settled yet".to_owned()),
+            Some(_) => None,
+        };
+        ForeignStatus {
+            key: format!("{}:{security_id}", segment.name()),
+            contract: listed.map(|i| i.symbol.clone()),
+            product: format!("{product:?}").to_uppercase(),
+            units: *units,
+            lot: contract.map(|c| c.lot.get()),
+            average_paise: average.map(|price| price.paise()),
+            obstacle,
+        }
     }
 
     fn money(&self, books: &Books) -> DayMoney {
@@ -301,6 +329,7 @@ fn position(g: &GuardedPosition, books: &Books, universe: &Universe, is_uncovere
     PositionStatus {
         id: g.id.0,
         contract: universe.get(g.plan.instrument).symbol.clone(),
+        origin: books.orders.entry(g.id).map_or("", |entry| entry.hold.origin()).to_owned(),
         phase: phase.to_owned(),
         owned: g.owned.get(),
         lot: g.plan.lot.get(),

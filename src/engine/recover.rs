@@ -9,12 +9,13 @@ use chrono::NaiveDate;
 use scalper_decide::decision_core::Core;
 use scalper_decide::domain::broker::{BrokerEvent, OrderCall};
 use scalper_decide::domain::operator::OperatorCommand;
-use scalper_decide::domain::{ClientOrderId, Command, Event, Instant, Stamp};
+use scalper_decide::domain::{ClientOrderId, Command, Event, Instant, InstrumentKind, Stamp};
 use scalper_decide::journal::JournalEntry;
 use scalper_decide::paper::{PaperMismatch, PaperVenue};
 use scalper_decide::pipeline::Halt;
 
 use super::gateway::{Gateway, Outgoing};
+use super::settlement::Levels;
 use crate::store::error::StoreError;
 use crate::store::link::Readers;
 use crate::store::place::StoreUrl;
@@ -43,6 +44,8 @@ pub struct Recovered {
     pub is_open: bool,
     /// Time of the last tick.
     pub last_tick: Option<Instant>,
+    /// Levels of the indices of the open session, as far as they make its settlement value.
+    pub levels: Option<Levels>,
     /// When a person last asked for entries again.
     pub resumed_at: Option<Instant>,
 }
@@ -106,6 +109,12 @@ pub async fn replay<C: Core>(
             let seq = stamp.seq.0;
             if let Event::Tick(tick) = &event {
                 core.handle_tick(stamp.at, tick).await;
+                if let Some(levels) = found.levels.as_mut().filter(|levels| levels.wants(tick.exchange_at))
+                    && let InstrumentKind::Index { underlying } = core.universe().get(tick.instrument).kind
+                    && core.holds(tick).await
+                {
+                    levels.take(underlying, tick);
+                }
             } else {
                 core.handle(stamp.at, &event).await.map_err(|halt| RecoverError::Halted { seq, halt })?;
             }
@@ -120,7 +129,10 @@ pub async fn replay<C: Core>(
             found.last = stamp;
             match &event {
                 Event::Tick(tick) => found.last_tick = Some(tick.received_at),
-                Event::SessionOpened { hours, warm_up: false, .. } => found.is_open = hours.day == day,
+                Event::SessionOpened { hours, warm_up: false, .. } => {
+                    found.is_open = hours.day == day;
+                    found.levels = Some(Levels::of(hours));
+                }
                 Event::SessionClosed { day: closed } => found.is_open &= *closed != day,
                 Event::Operator(OperatorCommand::Resume) => found.resumed_at = Some(stamp.at),
                 Event::Broker(said) => {

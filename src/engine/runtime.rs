@@ -25,6 +25,7 @@ use super::status::Status;
 use super::strain::Strain;
 use crate::actors::lanes::{Input, Lanes, Pressure};
 use crate::clock::SessionClock;
+use crate::failpoint;
 use crate::guardian::beat::Heart;
 use crate::guardian::post::GuardWatch;
 use crate::journal::writer::{JournalHalt, JournalWriter};
@@ -235,9 +236,10 @@ impl<C: Core> Runtime<C> {
     async fn settle_level(&mut self, tick: &scalper_decide::domain::Tick) {
         let instrument = self.core.universe().get(tick.instrument);
         if let InstrumentKind::Index { underlying } = instrument.kind
+            && self.schedule.wants(tick.exchange_at)
             && self.core.holds(tick).await
         {
-            self.schedule.level(underlying, tick.exchange_at, tick.ltp_paise);
+            self.schedule.level(underlying, tick);
         }
     }
 
@@ -267,6 +269,9 @@ impl<C: Core> Runtime<C> {
         if self.schedule.next_at().is_some_and(|due| due <= at) {
             for Due { at, event } in self.schedule.take(at) {
                 self.event(at, &event).await?;
+            }
+            for text in self.schedule.refused() {
+                self.publisher.alarm(at, "NOT_SETTLED", text);
             }
             return if self.schedule.is_over() { Err(Stopped::DayOver) } else { Ok(()) };
         }
@@ -317,6 +322,7 @@ impl<C: Core> Runtime<C> {
 
     /// A flush of the journal when one is due, and a fresh status.
     async fn look(&mut self, status: &watch::Sender<Arc<Status>>) -> Result<(), Stopped> {
+        failpoint::pass("engine.look").expect("a planted bug of the decision loop");
         let now = self.clock.now();
         if let Health::Fenced(e) = self.journal.durability().health {
             // Somebody took over while this process was away: it has nothing to say any more (E8).

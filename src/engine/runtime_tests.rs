@@ -34,6 +34,7 @@ use crate::engine::inbox::Inbox;
 use crate::engine::reader::Reader;
 use crate::engine::release::Release;
 use crate::engine::sent_log::SentLog;
+use crate::engine::settlement::Levels;
 use crate::engine::status::Mode;
 use crate::journal::run::{self, NewRun};
 use crate::ops::doctor::{AtBroker, Patient};
@@ -148,7 +149,7 @@ async fn rig(who: Who, base: &str, config: &Effective, hours: SessionHours) -> R
         journal,
         projector: Projector::new(),
         execution,
-        schedule: Schedule::of_day(hours, Vec::new()),
+        schedule: Schedule::of_day(hours.clone(), Vec::new(), Levels::of(&hours)),
         asks,
         publisher,
         notes: Notes::default(),

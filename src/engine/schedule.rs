@@ -1,15 +1,14 @@
-//! When sessions open and close, as events. The next trading day comes from the calendar; a day the calendar does not
-//! cover is never guessed.
+//! When a session ends, as events: what expires is settled, then the day closes.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use chrono::NaiveDate;
-use scalper_decide::domain::{Age, Event, IndexPrice, Instant, SessionHours, Underlying};
+use scalper_decide::domain::{Age, Event, Instant, SessionHours, Tick, Underlying};
+
+use super::settlement::Levels;
 
 /// Ticks that late after the close still count; then the day is over.
 const AFTER_CLOSE: Age = Age::from_mins(1);
-/// The exchange takes the average of the last half hour as closing value.
-const SETTLEMENT_WINDOW: Age = Age::from_mins(30);
 
 /// An event of the schedule.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,27 +19,22 @@ pub struct Due {
     pub event: Event,
 }
 
-/// Average of an index inside the settlement window.
-#[derive(Debug, Clone, Copy, Default)]
-struct Closing {
-    sum: i128,
-    count: i128,
-}
-
 /// The end of the day that is open.
 #[derive(Debug)]
 pub struct Schedule {
     hours: SessionHours,
     ends: VecDeque<Instant>,
     expiring: Vec<(Underlying, NaiveDate)>,
-    closing: BTreeMap<Underlying, Closing>,
+    levels: Levels,
+    refused: Vec<String>,
 }
 
 impl Schedule {
-    /// The rest of a day whose session was opened; `expiring` are the series that settle today.
-    pub fn of_day(hours: SessionHours, expiring: Vec<(Underlying, NaiveDate)>) -> Schedule {
+    /// The rest of a day whose session was opened; `expiring` are the series that settle today, `levels` what is known
+    /// of the indices so far.
+    pub fn of_day(hours: SessionHours, expiring: Vec<(Underlying, NaiveDate)>, levels: Levels) -> Schedule {
         let ends = VecDeque::from([hours.close_at() + AFTER_CLOSE]);
-        Schedule { hours, ends, expiring, closing: BTreeMap::new() }
+        Schedule { hours, ends, expiring, levels, refused: Vec::new() }
     }
 
     /// The day.
@@ -58,14 +52,14 @@ impl Schedule {
         self.ends.front().copied()
     }
 
+    /// Whether a level of an index at this exchange time makes the settlement value.
+    pub fn wants(&self, exchange_at: Instant) -> bool {
+        self.levels.wants(exchange_at)
+    }
+
     /// Takes a believed level of an index in; only those of the settlement window count.
-    pub fn level(&mut self, underlying: Underlying, exchange_at: Instant, paise: i64) {
-        let until = self.hours.at(self.hours.index_continuous_close);
-        if until - SETTLEMENT_WINDOW <= exchange_at && exchange_at < until {
-            let closing = self.closing.entry(underlying).or_default();
-            closing.sum += i128::from(paise);
-            closing.count += 1;
-        }
+    pub fn level(&mut self, underlying: Underlying, tick: &Tick) {
+        self.levels.take(underlying, tick);
     }
 
     /// Events due by `at`: settlement of what expires today, then the end of the session.
@@ -76,12 +70,22 @@ impl Schedule {
         let end = self.ends.pop_front().expect("looked at above");
         let mut due = Vec::new();
         for (underlying, expiry) in std::mem::take(&mut self.expiring) {
-            let Some(closing) = self.closing.get(&underlying).filter(|closing| closing.count > 0) else { continue };
-            let value = IndexPrice::from_paise((closing.sum / closing.count) as i64);
-            let source = "average of the received index over the last 30 minutes of continuous trading".to_owned();
-            due.push(Due { at: end, event: Event::Settled { underlying, expiry, value, source } });
+            match self.levels.value(underlying) {
+                Ok((value, source)) => {
+                    due.push(Due { at: end, event: Event::Settled { underlying, expiry, value, source } });
+                }
+                Err(why) => self.refused.push(format!(
+                    "{} {expiry} is not settled: {why}; look up the exchange's value",
+                    underlying.symbol()
+                )),
+            }
         }
         due.push(Due { at: end, event: Event::SessionClosed { day: self.hours.day } });
         due
+    }
+
+    /// Series that could not be settled since the last time, each with the reason.
+    pub fn refused(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.refused)
     }
 }

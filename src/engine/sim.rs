@@ -7,13 +7,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use chrono::NaiveDate;
-use scalper_decide::domain::{Age, Instant, Underlying};
+use scalper_decide::domain::{Age, Instant, SessionHours, Underlying};
 use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
 use crate::clock::SessionClock;
 use crate::config::tables::Tables;
+use crate::simulator::desk::{Desk, MarketBroken};
 use crate::simulator::faults::FaultSchedule;
 use crate::simulator::market::{GeneratedMarket, GeneratedSpec, Market, MarketError, RecordedMarket};
 use crate::simulator::server::{Addresses, Pace, SimServer, SimServerConfig, SimServerError};
@@ -112,6 +113,7 @@ struct Clock {
 pub struct SimWorld {
     /// How it is reached.
     pub access: SimAccess,
+    desk: Desk,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -141,6 +143,9 @@ pub enum SimWorldError {
         /// What went wrong.
         why: String,
     },
+    /// The market cannot go on.
+    #[error(transparent)]
+    Broken(#[from] MarketBroken),
     /// The thread died.
     #[error("the simulator's thread died; see the log")]
     Died,
@@ -178,8 +183,8 @@ impl SimWorld {
             let system = actix_rt::System::new();
             system.block_on(async move {
                 match bring_up(&which, tables, start_at, speed, faults).await {
-                    Ok((world, server)) => {
-                        let _ = up.send(Ok(world));
+                    Ok((access, server)) => {
+                        let _ = up.send(Ok((access, server.desk.clone())));
                         let broken = server.broken();
                         tokio::select! {
                             _ = stopped => {}
@@ -193,8 +198,16 @@ impl SimWorld {
             });
         });
         let thread = thread.map_err(|_| SimWorldError::Died)?;
-        let access = came_up.recv().map_err(|_| SimWorldError::Died)??;
-        Ok(SimWorld { access, stop: Some(stop), thread: Some(thread) })
+        let (access, desk) = came_up.recv().map_err(|_| SimWorldError::Died)??;
+        Ok(SimWorld { access, desk, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// The session after the one that ended; `None` when the market has no more, or a day is under way.
+    ///
+    /// # Errors
+    /// The market is broken.
+    pub fn next_session(&self) -> Result<Option<SessionHours>, SimWorldError> {
+        Ok(self.desk.with(|sim, _, _| sim.next_hours().cloned())?)
     }
 }
 
@@ -212,6 +225,8 @@ async fn bring_up(
     let Addresses { rest, feed, order_updates, .. } = server.addresses.clone();
     let (client_id, token) = (server.client_id.clone(), server.token.clone());
     let clock = Some(server.clock.clone());
+    // Nobody is there who could bring a new token every day.
+    server.desk.with(|_, account, _| account.set_token(token.clone(), Instant::MAX))?;
     Ok((SimAccess { rest, feed, order_updates, client_id, token, clock }, server))
 }
 
@@ -227,6 +242,6 @@ impl Drop for SimWorld {
 }
 
 /// Just after the open of a day: the first minute closes soon.
-pub fn after_open(hours: &scalper_decide::domain::SessionHours) -> Instant {
+pub fn after_open(hours: &SessionHours) -> Instant {
     hours.open_at() + Age::from_secs(15)
 }

@@ -11,10 +11,12 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use scalper_decide::decision_core::Core as _;
 use scalper_decide::direct::{CoreTables, Direct};
+use scalper_decide::domain::event::IvDays;
 use scalper_decide::domain::operator::OperatorCommand;
 use scalper_decide::domain::{Age, Event, Instrument, Underlying, Universe};
 use scalper_decide::journal::JournalEntry;
 use scalper_decide::paper::PaperVenue;
+use scalper_decide::params::StrategyParams;
 use scalper_decide::pipeline::Halt;
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
@@ -28,7 +30,7 @@ use super::held_quotes::HeldQuotes;
 use super::inbox::Inbox;
 use super::lock_step::LockStep;
 use super::notes::Notes;
-use super::opening::Opening;
+use super::opening::{Carried, Opening};
 use super::publish::{Evidence, Publisher};
 use super::reader::Reader;
 use super::recover::{self, RecoverError};
@@ -36,6 +38,7 @@ use super::release::Release;
 use super::runtime::{OnLook, Runtime, Stopped};
 use super::schedule::Schedule;
 use super::sent_log::SentLog;
+use super::settlement::Levels;
 use super::sockets::{self, SharedEvidence, SocketPlan};
 use super::status::{Mode, Status};
 use super::strain::Strain;
@@ -58,7 +61,7 @@ use crate::store::lease::{Lease, LeaseRequest, Moment};
 use crate::store::link::Readers;
 use crate::store::place::StoreUrl;
 use crate::store::projection::Projector;
-use crate::store::{Owner, Store, StoreOptions, doors, journal_rows};
+use crate::store::{Owner, Store, StoreOptions, doors, journal_rows, operations};
 
 /// How long the lease lasts without renewal.
 const LEASE: Duration = Duration::from_secs(10);
@@ -249,8 +252,14 @@ pub async fn start_in_step(
         return Err(StartError::NothingBegun { day });
     }
 
-    // A day that goes on has its doors in its own journal.
-    let doors = if recovered.events == 0 { doors::left_closed(store.readers(), day).await? } else { Vec::new() };
+    // A day that goes on has all of this in its own journal.
+    let carried = match recovered.events {
+        0 => Carried {
+            doors: doors::left_closed(store.readers(), day).await?,
+            iv: recent(operations::iv_history(store.readers(), day).await?, &config.params),
+        },
+        _ => Carried::default(),
+    };
     let (core, watched) = FeedHub::going_on(core);
     steps.done("replay");
     let manifest = NewRun {
@@ -299,12 +308,26 @@ pub async fn start_in_step(
         execution: &mut execution,
         reads: BTreeSet::new(),
         commands: vec![],
+        levels: recovered.levels.clone().unwrap_or_else(|| Levels::of(&hours)),
     };
     let indices = config.params.indices.clone();
-    let bars = if is_guardian {
-        opening.flatten(&plan, &recovered).await?
+    let brought_up = if is_guardian {
+        opening.flatten(&plan, &recovered).await
     } else {
-        opening.bring_up(&plan, &hours, &recovered, wants_guardian, doors).await?
+        opening.bring_up(&plan, &hours, &recovered, wants_guardian, carried).await
+    };
+    let bars = match brought_up {
+        Ok(bars) => bars,
+        Err(e) => {
+            // Not a crash: nothing was begun, and the next attempt finds the folder free.
+            drop(opening);
+            if let Err(e) = store.end_run(run, RunState::Ended, clock.now()).await {
+                tracing::error!(target: "journal", error = %e, "the end of the start could not be noted");
+            }
+            drop((execution, lease));
+            store.close().await;
+            return Err(e);
+        }
     };
     steps.done("bars and timers missed");
     let since = recovered.resumed_at.map_or(now - CRASH_WINDOW, |resumed| resumed.max(now - CRASH_WINDOW));
@@ -312,7 +335,7 @@ pub async fn start_in_step(
     if crashes >= CRASHES {
         opening.event(clock.now(), Event::Operator(OperatorCommand::ReduceOnly)).await?;
     }
-    let Opening { core, mut projector, mut journal, notes, reads, commands, .. } = opening;
+    let Opening { core, mut projector, mut journal, notes, reads, commands, levels, .. } = opening;
 
     let evidence: SharedEvidence = Rc::new(RefCell::new(Evidence::default()));
     let sockets = sockets::start(plan.sockets.clone(), updates, clock, core.universe(), &hours, &inbox, &evidence);
@@ -376,7 +399,7 @@ pub async fn start_in_step(
         journal,
         projector,
         execution,
-        schedule: Schedule::of_day(hours, expiring),
+        schedule: Schedule::of_day(hours, expiring, levels),
         asks,
         publisher,
         notes,
@@ -436,6 +459,15 @@ impl Steps {
     }
 }
 
+/// As many of the latest sessions as the IV rank looks at.
+fn recent(mut history: IvDays, params: &StrategyParams) -> IvDays {
+    history.retain(|underlying, _| params.indices.contains(underlying));
+    for (underlying, days) in &mut history {
+        days.drain(..days.len().saturating_sub(params.signal_of(*underlying).iv_rank.lookback_days));
+    }
+    history
+}
+
 /// Series that settle on `day`.
 fn expiring(universe: &Universe, day: NaiveDate) -> Vec<(Underlying, NaiveDate)> {
     let of = |i: &Arc<Instrument>| i.option().filter(|c| c.expiry == day).map(|c| (c.underlying, day));
@@ -453,7 +485,11 @@ impl Started {
     /// # Errors
     /// As [`Readers::new`].
     pub fn shelf(&self) -> Result<Shelf, StoreError> {
-        Ok(Shelf { readers: Readers::new(self.store.url())?, trail: self.store.trail() })
+        Ok(Shelf {
+            readers: Readers::new(self.store.url())?,
+            trail: self.store.trail(),
+            bell: self.runtime.bell.clone(),
+        })
     }
 
     /// Runs until something ends it, then ends the run in order.
@@ -480,6 +516,14 @@ impl Started {
         let mut heart = runtime.heart.take();
         if let (Some(heart), Some(_)) = (&mut heart, ended) {
             heart.beat(clock.now(), &runtime.core.books().await);
+        }
+        if matches!(stopped, Stopped::DayOver) {
+            let (today, books) = (runtime.schedule.hours().day, runtime.core.books().await);
+            for (underlying, (_, iv_pct)) in books.last_iv.iter().filter(|(_, (day, _))| *day == today) {
+                if let Err(e) = store.save_iv(*underlying, today, *iv_pct).await {
+                    tracing::error!(target: "signal_engine", error = %e, "the day's volatility is not kept");
+                }
+            }
         }
         drop((runtime, lease));
         store.close().await;

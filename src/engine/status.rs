@@ -83,6 +83,9 @@ pub struct PositionStatus {
     pub id: u64,
     /// The contract, e.g. `NIFTY 2026-02-10 25600 CE`.
     pub contract: String,
+    /// Where it comes from: `signal`, `late` (bought by an order of ours after its end) or `adopted`.
+    #[serde(default)]
+    pub origin: String,
     /// `opening`, `open` or `exiting`.
     pub phase: String,
     /// Units owned.
@@ -105,6 +108,25 @@ pub struct PositionStatus {
     pub open_paise: Option<i64>,
     /// Whether every owned unit is covered by a resting stop or an exit on its way.
     pub protected: bool,
+}
+
+/// Units at the broker that are not ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignStatus {
+    /// What `scalper adopt` takes: the token with its segment, `NSE_FNO:40001`.
+    pub key: String,
+    /// The contract; `None` when it is not in our list.
+    pub contract: Option<String>,
+    /// Product in the broker's words.
+    pub product: String,
+    /// Units; negative when short.
+    pub units: i64,
+    /// Units in a lot, for an option in our list.
+    pub lot: Option<i64>,
+    /// Average price of everything bought of it today, in paise.
+    pub average_paise: Option<i64>,
+    /// What is known against taking it over; `None` when nothing is.
+    pub obstacle: Option<String>,
 }
 
 /// One order that is not over, or ended today.
@@ -242,6 +264,19 @@ pub struct ArmingStatus {
     pub phrase: Option<String>,
 }
 
+/// A daemon between two sessions: no engine runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Day of the session that is waited for.
+    pub day: NaiveDate,
+    /// When it opens.
+    pub opens_at: Instant,
+    /// When the start for it begins.
+    pub start_at: Instant,
+    /// Why the last attempt at that start failed.
+    pub failed: Option<String>,
+}
+
 /// Everything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -285,6 +320,9 @@ pub struct Status {
     pub indices: BTreeMap<Underlying, IndexStatus>,
     /// Open positions.
     pub positions: Vec<PositionStatus>,
+    /// Positions of the account that are not ours: seen, never touched.
+    #[serde(default)]
+    pub foreign: Vec<ForeignStatus>,
     /// Orders of today.
     pub orders: Vec<OrderStatus>,
     /// Money of the day.
@@ -299,6 +337,9 @@ pub struct Status {
     pub guardian: Option<GuardianStatus>,
     /// The latest alarms, at most 50.
     pub alarms: Vec<Alarm>,
+    /// Set while no session is near; what else is told is of the last one.
+    #[serde(default)]
+    pub waiting: Option<Waiting>,
 }
 
 impl Status {
@@ -325,18 +366,23 @@ impl Status {
             conflated: 0,
             indices: BTreeMap::new(),
             positions: Vec::new(),
+            foreign: Vec::new(),
             orders: Vec::new(),
             money: DayMoney::default(),
             journal: JournalStatus::default(),
             budget: BudgetStatus::default(),
             guardian: None,
             alarms: Vec::new(),
+            waiting: None,
         }
     }
 
     /// Whether the process is well enough to be left alone: exits work, the journal has no trouble, and while the
-    /// market is open the feed speaks (inside `max_age`).
+    /// market is open the feed speaks (inside `max_age`). Between two sessions: no start has failed.
     pub fn is_healthy(&self, now: Instant, max_age: Age) -> bool {
+        if let Some(waiting) = &self.waiting {
+            return waiting.failed.is_none();
+        }
         let speaks = self.feed.last_seen.is_some_and(|seen| now.age_of(seen) <= max_age);
         self.ready.exits && self.journal.trouble.is_none() && (speaks || !self.session_open)
     }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::process::Process;
 use super::slate::{self, Slate};
 use crate::engine::status::GuardianStatus;
+use crate::failpoint;
 
 /// Sign of life, inside the data folder.
 const FILE: &str = "guardian.beat";
@@ -124,6 +125,7 @@ pub fn start(dir: &Path, arguments: &[String]) -> io::Result<()> {
     command.arg("guardian").args(arguments).arg("--for-process").arg(std::process::id().to_string());
     // Its own life: the service manager's socket is the engine's.
     command.env_remove("NOTIFY_SOCKET").env_remove("WATCHDOG_USEC").env_remove("WATCHDOG_PID");
+    command.env_remove(failpoint::VARIABLE);
     let mut child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
     // Collects it when it ends first, so that it does not look half alive.
     std::thread::Builder::new().name("guardian".to_owned()).spawn(move || child.wait())?;

@@ -170,6 +170,7 @@ pub(crate) fn all_kinds() -> Vec<(Stamp, Event)> {
             source: "average".to_owned(),
         },
         Event::SessionClosed { day },
+        Event::IvHistory { days: BTreeMap::from([(Underlying::Nifty, vec![(day, 12_345_678)])]) },
         Event::Broker(BrokerEvent::Answered {
             id,
             call: OrderCall::Modify { version: 3 },

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use scalper_decide::domain::{Instant, Money, Premium};
 
-use crate::engine::status::{Link, OrderStatus, PositionStatus, Status};
+use crate::engine::status::{ForeignStatus, Link, OrderStatus, PositionStatus, Status};
 use crate::report::format::{count, ist_clock, premium, rupees, signed};
 
 /// Alarms shown under the status.
@@ -124,6 +124,10 @@ pub fn status(s: &Status, now: Instant) -> String {
     if !s.positions.is_empty() {
         out.push_str(&positions(&s.positions, now));
     }
+    if !s.foreign.is_empty() {
+        out.push_str("Not ours, not touched:\n");
+        out.push_str(&foreign(&s.foreign));
+    }
     for alarm in s.alarms.iter().rev().take(ALARMS).rev() {
         let _ = writeln!(out, "ALARM    {} {}: {}", ist_clock(alarm.at), alarm.key, alarm.text);
     }
@@ -138,10 +142,14 @@ pub fn positions(positions: &[PositionStatus], now: Instant) -> String {
     let mut out = String::new();
     for p in positions {
         let cover = if p.protected { "" } else { "  UNPROTECTED" };
+        let origin = match p.origin.as_str() {
+            "" | "signal" => String::new(),
+            other => format!("  {other}"),
+        };
         let open = p.open_paise.map_or("-".to_owned(), money);
         let _ = writeln!(
             out,
-            "#{:<4} {:<28} {:<8} {:>5} units at {}, now {} ({}), stop {}, target {}, {open}{cover}",
+            "#{:<4} {:<28} {:<8} {:>5} units at {}, now {} ({}), stop {}, target {}, {open}{cover}{origin}",
             p.id,
             p.contract,
             p.phase,
@@ -151,6 +159,34 @@ pub fn positions(positions: &[PositionStatus], now: Instant) -> String {
             ago(now, p.quoted_at),
             price(p.stop_paise),
             price(p.target_paise),
+        );
+    }
+    out
+}
+
+/// Positions of the account that are not ours, one line each, and what `adopt` would need.
+pub fn foreign(found: &[ForeignStatus]) -> String {
+    if found.is_empty() {
+        return "the broker shows no position that is not ours\n".to_owned();
+    }
+    let mut out = String::new();
+    for f in found {
+        let lots = match f.lot {
+            Some(lot) if f.units > 0 => format!(" ({} lots of {lot})", f.units / lot),
+            _ => String::new(),
+        };
+        let then = match &f.obstacle {
+            Some(obstacle) => obstacle.clone(),
+            None => format!("scalper adopt {}", f.key),
+        };
+        let _ = writeln!(
+            out,
+            "{:<16} {:<28} {:<9} {:>5} units{lots} at {}: {then}",
+            f.key,
+            f.contract.as_deref().unwrap_or("-"),
+            f.product,
+            f.units,
+            price(f.average_paise),
         );
     }
     out
@@ -197,6 +233,7 @@ mod tests {
         s.positions.push(PositionStatus {
             id: 4,
             contract: "NIFTY 2026-02-10 25600 CE".to_owned(),
+            origin: "adopted".to_owned(),
             phase: "open".to_owned(),
             owned: 65,
             lot: 65,
@@ -209,9 +246,28 @@ mod tests {
             open_paise: Some(65_000),
             protected: false,
         });
+        s.foreign.push(ForeignStatus {
+            key: "NSE_FNO:40001".to_owned(),
+            contract: Some("NIFTY 2026-02-10 25650 CE".to_owned()),
+            product: "INTRADAY".to_owned(),
+            units: 130,
+            lot: Some(65),
+            average_paise: Some(9_900),
+            obstacle: None,
+        });
         let text = status(&s, now);
-        for part in ["SIM", "exits NO", "waiting for the start to finish", "BREAKER", "UNPROTECTED", "+650.00", "never"]
-        {
+        for part in [
+            "130 units",
+            "NSE_FNO:40001",
+            "adopted",
+            "SIM",
+            "exits NO",
+            "waiting for the start to finish",
+            "BREAKER",
+            "UNPROTECTED",
+            "+650.00",
+            "never",
+        ] {
             assert!(text.contains(part), "{part} in:\n{text}");
         }
     }

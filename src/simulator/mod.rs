@@ -147,6 +147,11 @@ impl Simulator {
         self.day.as_ref()
     }
 
+    /// Hours of the day after the one that has ended; `None` while a day runs, or when there is no further one.
+    pub fn next_hours(&self) -> Option<&SessionHours> {
+        self.planned.as_ref().map(|day| &day.hours)
+    }
+
     /// When something happens next; [`Instant::MAX`] when the market is over. At the end of a day this is the pre-open
     /// of the next one, so a clock may jump there.
     pub fn next_at(&self) -> Instant {

@@ -1,9 +1,8 @@
 //! Small facts that outlive a process: volatility by session, calls counted against the broker's limits, latched
 //! breakers.
 
-use std::collections::BTreeMap;
-
 use chrono::NaiveDate;
+use scalper_decide::domain::event::IvDays;
 use scalper_decide::domain::{Instant, Underlying};
 
 use super::Store;
@@ -52,21 +51,19 @@ pub async fn latched(readers: &Readers, day: NaiveDate) -> Result<Vec<Latched>, 
     rows.iter().map(latched).collect()
 }
 
-/// At-the-money volatility (percent) at the end of each session before `before`, oldest first: what seeds the IV rank.
+/// At-the-money volatility (millionths of a percent) at the end of each session before `before`, oldest first: what the
+/// IV rank of that day begins with.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn iv_history(
-    readers: &Readers,
-    before: NaiveDate,
-) -> Result<BTreeMap<Underlying, Vec<(NaiveDate, f64)>>, StoreError> {
+pub async fn iv_history(readers: &Readers, before: NaiveDate) -> Result<IvDays, StoreError> {
     let sql = "SELECT underlying, day, iv_micro FROM iv_history WHERE day < $1 ORDER BY underlying, day";
-    let mut history: BTreeMap<Underlying, Vec<(NaiveDate, f64)>> = BTreeMap::new();
+    let mut history = IvDays::new();
     for row in readers.fetch(sql, &args![before.to_string()]).await? {
         let damaged = || StoreError::Damaged(format!("{:?} in the volatility history", row.0));
         let underlying = Underlying::from_symbol(row.text(0)?).ok_or_else(damaged)?;
         let day = row.text(1)?.parse().map_err(|_| damaged())?;
-        history.entry(underlying).or_default().push((day, row.int(2)? as f64 / 1e6));
+        history.entry(underlying).or_default().push((day, row.int(2)?));
     }
     Ok(history)
 }

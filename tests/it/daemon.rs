@@ -1,112 +1,24 @@
 //! The daemon as its user meets it: a process that trades by itself in the simulated market, asked and told from
 //! outside.
 
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
 use serde_json::Value;
 
-/// Longest wait for anything; a healthy machine needs a fraction.
-const PATIENCE: Duration = Duration::from_secs(150);
-
-struct Daemon {
-    process: Child,
-    dir: tempfile::TempDir,
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn scalper() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_scalper"))
-}
-
-fn start(speed: &str) -> Daemon {
-    start_with(speed, &[], "")
-}
+use crate::process::{Daemon, ask, lively, scalper, text};
 
 /// With more arguments, and `settings` as `algo.yml` in the folder it starts in.
-fn start_with(speed: &str, more: &[&str], settings: &str) -> Daemon {
+fn start(speed: &str, more: &[&str], settings: &str) -> (Daemon, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("algo.yml"), settings).unwrap();
-    let log = std::fs::File::create(dir.path().join("log")).unwrap();
-    let process = scalper()
-        .args(["run", "--speed", speed, "--listen", "127.0.0.1:0", "--data-dir"])
-        .arg(dir.path().join("data"))
-        .args(more)
-        .current_dir(dir.path())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .unwrap();
-    Daemon { process, dir }
-}
-
-impl Daemon {
-    fn data(&self) -> std::path::PathBuf {
-        self.dir.path().join("data")
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
-    }
-
-    /// Runs an operator's verb; its exit code and what it printed.
-    fn ask(&self, verb: &[&str]) -> (i32, String) {
-        let out = scalper().args(verb).arg("--data-dir").arg(self.data()).output().unwrap();
-        let text = [out.stdout, out.stderr].concat();
-        (out.status.code().unwrap_or(-1), String::from_utf8_lossy(&text).into_owned())
-    }
-
-    fn status(&self) -> Option<Value> {
-        let (code, text) = self.ask(&["status", "--json"]);
-        (code == 0).then(|| serde_json::from_str(&text).unwrap())
-    }
-
-    /// Asks until the status is as wanted.
-    fn until(&mut self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = self.status().filter(|status| is_so(status)) {
-                return status;
-            }
-            if let Some(ended) = self.process.try_wait().unwrap() {
-                panic!("the daemon ended ({ended}) before {what}:\n{}", self.log());
-            }
-            assert!(begun.elapsed() < PATIENCE, "no {what} in {PATIENCE:?}:\n{:#?}\n{}", self.status(), self.log());
-            std::thread::sleep(Duration::from_millis(200));
-        }
-    }
-
-    fn wait_for_end(&mut self) -> i32 {
-        let begun = Instant::now();
-        loop {
-            if let Some(ended) = self.process.try_wait().unwrap() {
-                return ended.code().unwrap_or(-1);
-            }
-            assert!(begun.elapsed() < PATIENCE, "it does not end:\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
+    (Daemon::start(dir.path(), &[&["--speed", speed], more].concat()), dir)
 }
 
 fn orders<'a>(status: &'a Value, purpose: &str) -> Vec<&'a Value> {
     status["orders"].as_array().unwrap().iter().filter(|order| order["purpose"] == purpose).collect()
 }
 
-fn verify(data: &Path) -> (i32, String) {
-    let out = scalper().args(["db", "verify", "--data-dir"]).arg(data).output().unwrap();
-    (out.status.code().unwrap_or(-1), String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned())
-}
-
 #[test]
 fn the_daemon_trades_by_itself_protects_what_it_buys_obeys_and_leaves_a_journal_that_proves_itself() {
-    let mut daemon = start("120");
+    let (mut daemon, dir) = start("60", &["--config", "algo.yml"], &lively(&[]));
     let ready = daemon.until("readiness for entries", |s| s["ready"]["entries"] == true);
     assert_eq!(ready["mode"], "sim");
     // Readiness may be told before the first quote has come.
@@ -114,12 +26,13 @@ fn the_daemon_trades_by_itself_protects_what_it_buys_obeys_and_leaves_a_journal_
     daemon.until("order updates", |s| s["push"]["state"] == "up");
 
     // Entry, protective stop at the broker, and its end (S3-32, I6).
-    let traded = daemon.until("a finished trade", |s| s["money"]["trades"].as_u64().unwrap() >= 1);
+    let traded = daemon.until("a finished trade, and every stop known", |s| {
+        let stops = orders(s, "protection");
+        let are_known = !stops.is_empty() && stops.iter().all(|o| o["broker_id"].is_string());
+        s["money"]["trades"].as_u64().unwrap() >= 1 && are_known && s["in_doubt"] == 0
+    });
     let entries = orders(&traded, "entry");
     assert!(entries.iter().any(|o| o["state"] == "filled"), "{traded:#}");
-    let stops = orders(&traded, "protection");
-    assert!(!stops.is_empty() && stops.iter().all(|o| o["broker_id"].is_string()), "every stop is known: {traded:#}");
-    assert_eq!(traded["in_doubt"], 0);
 
     // N12: what was decided can be asked for.
     let id = entries[0]["id"].as_str().unwrap();
@@ -144,12 +57,11 @@ fn the_daemon_trades_by_itself_protects_what_it_buys_obeys_and_leaves_a_journal_
     // A second daemon on the same folder is refused, and says why (E5).
     let second = scalper().args(["run", "--listen", "127.0.0.1:0", "--data-dir"]).arg(daemon.data()).output().unwrap();
     assert_ne!(second.status.code(), Some(0));
-    let text = String::from_utf8_lossy(&second.stderr).into_owned();
-    assert!(text.contains(&daemon.process.id().to_string()), "it names the process that holds the folder: {text}");
+    let said = text(&second);
+    assert!(said.contains(&daemon.pid().to_string()), "it names the process that holds the folder: {said}");
 
-    assert_eq!(daemon.ask(&["stop"]).0, 0);
-    assert_eq!(daemon.wait_for_end(), 0, "{}", daemon.log());
-    let (code, proof) = verify(&daemon.data());
+    daemon.stop();
+    let (code, proof) = ask(dir.path(), &["db", "verify", "--config", "algo.yml"]);
     assert_eq!(code, 0, "{proof}");
     let (code, nobody) = daemon.ask(&["status"]);
     assert_eq!(code, 1);
@@ -159,8 +71,8 @@ fn the_daemon_trades_by_itself_protects_what_it_buys_obeys_and_leaves_a_journal_
 #[test]
 fn settings_read_again_apply_where_that_is_safe_and_wrong_ones_change_nothing() {
     // S3-14, I2, I4: hot reload.
-    let mut daemon = start_with("60", &["--config", "algo.yml"], "preset: [production]\n");
-    let file = daemon.dir.path().join("algo.yml");
+    let (mut daemon, dir) = start("60", &["--config", "algo.yml"], "preset: [production]\n");
+    let file = dir.path().join("algo.yml");
     let before = daemon.until("bars", |s| s["indices"]["NIFTY"]["evaluations"].as_u64().is_some_and(|n| n > 0));
     assert_eq!(daemon.ask(&["reload"]), (0, "no setting differs from the one in force\n".to_owned()));
 
@@ -182,8 +94,7 @@ fn settings_read_again_apply_where_that_is_safe_and_wrong_ones_change_nothing() 
     let (code, refused) = daemon.ask(&["reload"]);
     assert_eq!(code, 1);
     assert!(refused.contains("signal: refused"), "{refused}");
-    assert_eq!(daemon.ask(&["stop"]).0, 0);
-    assert_eq!(daemon.wait_for_end(), 0, "{}", daemon.log());
-    let (code, proof) = verify(&daemon.data());
+    daemon.stop();
+    let (code, proof) = ask(dir.path(), &["db", "verify"]);
     assert_eq!(code, 0, "{proof}");
 }

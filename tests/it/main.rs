@@ -1,10 +1,12 @@
 //! The one integration-test binary; each module is a group of scenarios.
 
+mod adopt;
 mod api;
 mod cli_bad_input;
 mod cli_token;
 mod cli_verbs;
 mod daemon;
+mod days;
 mod demo;
 mod determinism;
 mod endings;
@@ -18,10 +20,12 @@ mod modes;
 mod operator;
 mod ops_control;
 mod parity;
+mod process;
 mod real_days;
 mod reconciled;
 mod review;
 mod scenarios;
+mod soak;
 mod store;
 mod support;
 mod tidy;

@@ -101,7 +101,7 @@ impl World {
     fn ask(&mut self, command: OperatorCommand) -> OperatorAnswer {
         self.handle(self.now, Event::Operator(command.clone()));
         let answered = self.journal.iter().rev().find_map(|e| match e {
-            JournalEntry::Operated { command: asked, answer, .. } if *asked == command => Some(*answer),
+            JournalEntry::Operated { command: asked, answer, .. } if *asked == command => Some(answer.clone()),
             _ => None,
         });
         answered.expect("every command is journaled with its answer")

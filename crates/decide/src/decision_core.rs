@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::vec::Drain;
 
+use chrono::NaiveDate;
+
 use crate::capital_allocator::CapitalAllocator;
 use crate::domain::broker::BrokerRead;
 use crate::domain::{Command, Event, Instant, Stamp, Tick, Underlying, Universe};
@@ -37,6 +39,8 @@ pub struct Books {
     pub missing_rates: BTreeMap<Underlying, String>,
     /// Bars without a single tick, of the shortest timeframe that is built.
     pub missing_bars: u64,
+    /// The session that ended last, with its at-the-money volatility in percent, by index.
+    pub last_iv: BTreeMap<Underlying, (NaiveDate, f64)>,
 }
 
 /// A wired decision core.

@@ -12,7 +12,9 @@ use smallvec::SmallVec;
 use crate::capital_allocator::{CapitalAllocator, CapitalHold, CapitalRefusal};
 use crate::chain_analyzer::{self, NoStrike, StrikePick};
 use crate::decision_core::{Books, Core};
+use crate::domain::adoption::{AdoptRefusal, AdoptRequest, Adoption};
 use crate::domain::broker::{BrokerEvent, BrokerRead};
+use crate::domain::event::IvDays;
 use crate::domain::operator::{OperatorAnswer, OperatorCommand};
 use crate::domain::order::IllegalTransition;
 use crate::domain::{
@@ -20,17 +22,17 @@ use crate::domain::{
     PositionId, Qty, SessionCalendar, Stamp, Tick, Underlying, Universe,
 };
 use crate::entry_guard::{EntryGuard, EntryRefusal, Guarded};
-use crate::journal::{ExitNote, JournalEntry};
+use crate::journal::{AdoptionNote, ExitNote, JournalEntry};
 use crate::order_manager::{self, Commands, LateUnits, OrderManager, Outcome, PositionChange};
 use crate::params::StrategyParams;
 use crate::params::change::{Circumstances, ConfigChange};
 use crate::pipeline::{self, EntryPrices, Halt, Stages};
 use crate::reconciler::{Owned, Reconciled, Reconciler, ReconcilerParams};
-use crate::risk_manager::{Excursion, RiskAction, RiskActions, RiskApproved, RiskManager, RiskRefusal};
+use crate::risk_manager::{EntryPlan, Excursion, RiskAction, RiskActions, RiskApproved, RiskManager, RiskRefusal};
 use crate::signal_engine::{ClosedBars, NoSignal, Signal};
 use crate::stages::entries::{self, EntryCase};
 use crate::stages::{
-    IvSeeds, Ledger, Market, NewSettings, Reload, SessionTerms, Signals, changes, reload, sellable, session,
+    IvSeeds, Ledger, Market, NewSettings, Reload, SessionTerms, Signals, adoption, changes, reload, sellable, session,
 };
 use crate::tick_cache::{Quote, TickRefusal};
 
@@ -244,6 +246,7 @@ impl Core for Direct {
             refused_ticks: self.ledger.refused_ticks().clone(),
             missing_rates: self.terms.as_ref().map(|t| t.missing_rates.clone()).unwrap_or_default(),
             missing_bars: self.signals.missing_bars(),
+            last_iv: self.signals.last_iv(),
         }
     }
 }
@@ -419,6 +422,34 @@ impl Stages for Direct {
         outcome
     }
 
+    async fn judge_adoption(
+        &mut self,
+        now: Stamp,
+        ask: &AdoptRequest,
+    ) -> Result<Option<(Adoption, EntryPlan)>, AdoptRefusal> {
+        if self.risk.was_asked(ask.request) {
+            return Ok(None);
+        }
+        let (instrument, contract) = adoption::find(self.market.universe(), &self.reload.params().indices, ask)?;
+        let expires_at = adoption::expires_at(&self.market.listed_expiries(contract.underlying), &contract, ask)?;
+        let adoption = self.reconciler.adoptable(now.at, instrument, &contract, ask)?;
+        if !self.orders.may_protect(now.at) {
+            return Err(AdoptRefusal::Closed);
+        }
+        let quote = self.market.quote(instrument);
+        let plan = self.risk.plan_adoption(now.at, ask, &adoption, expires_at, quote.as_ref())?;
+        Ok(Some((adoption, plan)))
+    }
+
+    async fn adopt(&mut self, now: Stamp, adoption: &Adoption, plan: EntryPlan) -> (AdoptionNote, Outcome) {
+        let hold = self.allocator.hold_nothing(adoption.contract.underlying);
+        let quote = self.market.quote(adoption.instrument);
+        let (note, outcome) = adoption::take(&mut self.orders, now, adoption, plan, hold, quote);
+        self.risk.expect(note.position, plan);
+        self.reconciler.took_over(now.at, adoption.instrument, adoption.qty);
+        (note, outcome)
+    }
+
     async fn altered(&mut self, now: Stamp, id: ClientOrderId, shown: Option<Qty>) -> Outcome {
         self.orders.altered(now, id, shown)
     }
@@ -447,6 +478,10 @@ impl Stages for Direct {
         if let Some(iv) = chain_analyzer::atm_iv(&self.reload.params().chain, now, &chain) {
             self.signals.sample_iv(underlying, chain.day, iv);
         }
+    }
+
+    async fn recall_iv(&mut self, _: Stamp, days: &IvDays) {
+        self.signals.recall_iv(days);
     }
 
     async fn evaluate(&mut self, now: Stamp, underlying: Underlying) -> Result<Signal, NoSignal> {

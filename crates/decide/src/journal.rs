@@ -93,6 +93,17 @@ pub struct EntryNote {
     pub tag: String,
 }
 
+/// What was taken over from somebody else.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AdoptionNote {
+    /// The position it became.
+    pub position: PositionId,
+    /// Plan, contract, and in the hold the units with what they cost. Nothing was held for them before.
+    pub entry: ApprovedEntry,
+    /// Its name in reports, `adopted_<index>_<right>_<strike>`.
+    pub tag: String,
+}
+
 /// How a position ended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ExitNote {
@@ -133,6 +144,13 @@ pub enum JournalEntry {
         stamp: Stamp,
         /// Everything known about it.
         note: Box<EntryNote>,
+    },
+    /// Units of somebody else became a position of ours.
+    Adopted {
+        /// When.
+        stamp: Stamp,
+        /// Everything known about it.
+        note: Box<AdoptionNote>,
     },
     /// A command left.
     Command {

@@ -12,6 +12,8 @@
 pub mod capital_allocator;
 pub mod chain_analyzer;
 pub mod decision_core;
+#[cfg(test)]
+mod dice;
 pub mod digest;
 pub mod direct;
 pub mod domain;

@@ -7,21 +7,23 @@ use smallvec::SmallVec;
 
 use crate::capital_allocator::{CapitalHold, CapitalRefusal};
 use crate::chain_analyzer::{NoStrike, StrikePick};
+use crate::domain::adoption::{AdoptRefusal, AdoptRequest, Adoption};
 use crate::domain::alarm::AlarmKey;
 use crate::domain::broker::{BrokerEvent, BrokerRead};
-use crate::domain::operator::{OperatorAnswer, OperatorCommand};
+use crate::domain::event::IvDays;
+use crate::domain::operator::{OperatorAnswer, OperatorCommand, OperatorRefusal};
 use crate::domain::order::IllegalTransition;
 use crate::domain::{
     ClientOrderId, Command, Event, IndexPrice, Instant, InstrumentId, InstrumentKind, OrderEvent, OrderType,
     PositionId, Premium, Qty, Stamp, Tick, Underlying,
 };
 use crate::entry_guard::{EntryRefusal, Guarded};
-use crate::journal::{Decision, EntryNote, ExitNote, JournalEntry, Stage};
+use crate::journal::{AdoptionNote, Decision, EntryNote, ExitNote, JournalEntry, Stage};
 use crate::order_manager::{Commands, LateUnits, Outcome, PositionChange};
 use crate::params::StrategyParams;
 use crate::params::change::ConfigChange;
 use crate::reconciler::{Finding, Reconciled, ReconcilerParams, Terms};
-use crate::risk_manager::{Excursion, RiskAction, RiskActions, RiskApproved, RiskRefusal, entry_tag};
+use crate::risk_manager::{EntryPlan, Excursion, RiskAction, RiskActions, RiskApproved, RiskRefusal, entry_tag};
 use crate::signal_engine::{ClosedBars, NoSignal, Signal};
 use crate::tick_cache::{Quote, TickRefusal};
 
@@ -103,6 +105,15 @@ pub trait Stages {
     async fn bind_sells(&mut self, now: Stamp) -> Outcome;
     /// Order manager: takes over units executed beyond an order's end, on capital of their own.
     async fn take_over(&mut self, now: Stamp, late: &LateUnits) -> Outcome;
+    /// Reconciler and risk manager: may these units of somebody else become ours? `None` when this very request was
+    /// carried out before.
+    async fn judge_adoption(
+        &mut self,
+        now: Stamp,
+        ask: &AdoptRequest,
+    ) -> Result<Option<(Adoption, EntryPlan)>, AdoptRefusal>;
+    /// Order manager: takes them over, on capital of their own; every stage that counts positions takes note.
+    async fn adopt(&mut self, now: Stamp, adoption: &Adoption, plan: EntryPlan) -> (AdoptionNote, Outcome);
     /// Order manager: somebody else changed an order to these units in all (`None`: to a type we never send).
     async fn altered(&mut self, now: Stamp, id: ClientOrderId, shown: Option<Qty>) -> Outcome;
     /// Order manager: settles a series, or ends the session.
@@ -115,6 +126,8 @@ pub trait Stages {
     fn has_primary(&self, underlying: Underlying, bars: &ClosedBars) -> bool;
     /// Chain analyzer and signal engine: samples the at-the-money volatility.
     async fn sample_iv(&mut self, now: Stamp, underlying: Underlying);
+    /// Signal engine: is told the volatility of earlier sessions.
+    async fn recall_iv(&mut self, now: Stamp, days: &IvDays);
     /// Signal engine: judges the last closed bar.
     async fn evaluate(&mut self, now: Stamp, underlying: Underlying) -> Result<Signal, NoSignal>;
     /// Chain analyzer: picks a contract, and tells when it expires.
@@ -227,6 +240,7 @@ async fn on_other<S: Stages>(s: &mut S, now: Stamp, event: &Event) -> Result<(),
                 absorb(s, now, outcome).await;
             }
         }
+        Event::Operator(OperatorCommand::Adopt(ask)) => adopt(s, now, ask).await,
         Event::Operator(command) => {
             let (answer, actions) = match command {
                 OperatorCommand::Acknowledge => (OperatorAnswer::Done { changed: s.acknowledge() }, RiskActions::new()),
@@ -239,8 +253,24 @@ async fn on_other<S: Stages>(s: &mut S, now: Stamp, event: &Event) -> Result<(),
             let changes = s.configure(now, params, reconciler.as_ref()).await;
             s.journal(JournalEntry::Configured { stamp: now, changes });
         }
+        Event::IvHistory { days } => s.recall_iv(now, days).await,
     }
     Ok(())
+}
+
+/// Proven first, answered, and then protected like an entry that has just filled.
+async fn adopt<S: Stages>(s: &mut S, now: Stamp, ask: &AdoptRequest) {
+    let judged = s.judge_adoption(now, ask).await;
+    let answer = match &judged {
+        Ok(found) => OperatorAnswer::Done { changed: found.is_some() },
+        Err(why) => OperatorAnswer::Refused { refusal: OperatorRefusal::NotAdopted(why.clone()) },
+    };
+    s.journal(JournalEntry::Operated { stamp: now, command: OperatorCommand::Adopt(*ask), answer });
+    if let Ok(Some((adoption, plan))) = judged {
+        let (note, outcome) = s.adopt(now, &adoption, plan).await;
+        s.journal(JournalEntry::Adopted { stamp: now, note: Box::new(note) });
+        absorb(s, now, outcome).await;
+    }
 }
 
 async fn report<S: Stages>(s: &mut S, now: Stamp, order: &OrderEvent) -> Result<(), Halt> {

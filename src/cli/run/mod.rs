@@ -1,26 +1,31 @@
 //! `scalper run`: the daemon. What it is connected to is made here, one file per mode; how it lives is `serve`.
 
 pub mod broker;
+mod day;
 pub mod master;
+mod night;
 mod reload;
 mod serve;
 mod sim;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 use clap::Args;
 
 pub use broker::BrokerArgs;
+use day::Ground;
+use serve::Run;
 use sim::World;
 
 use super::config::named_or_default;
 use super::exit::{BadUsage, Code};
+use crate::api::state::SharedShelf;
 use crate::config::{self, Effective};
 use crate::engine::sim::SimAccess;
 use crate::engine::start::{Plan, Role};
-use crate::guardian::post::GuardWatch;
 use crate::journal::run::Mode;
 use crate::ops::logging;
 use crate::store::place::StoreUrl;
@@ -29,7 +34,7 @@ use crate::store::place::StoreUrl;
 const MOST_SPEED: f64 = 1_000.0;
 
 /// Arguments of `scalper run`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct RunArgs {
     /// Settings file; `config/algo.yml` when it exists, otherwise the built-in settings.
     #[arg(long, value_name = "FILE")]
@@ -76,7 +81,11 @@ pub struct RunArgs {
     /// How many calls the API lets through, as a multiple of the usual.
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = parse_rate)]
     pub api_rate: f64,
-    /// When the day is over, print its status as one JSON object, as `scalper status --json` does.
+    /// Trading days to live, nights and holidays between them waited through; without end at a broker, one where a
+    /// simulator is met, when not given. A simulator in this process skips its nights.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub days: Option<u32>,
+    /// When a day is over, print its status as one JSON object, as `scalper status --json` does.
     #[arg(long)]
     pub json: bool,
     /// Where the broker is.
@@ -144,13 +153,11 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Code> {
     };
     let system = actix_rt::System::new();
     let code = system.block_on(async {
-        let access = world.as_ref().map(World::access);
-        // A simulated world inside this process ends with it, and so does everything held there and on paper.
-        let outlives_us = mode == Mode::Live || mode == Mode::Sim && args.simulator.is_some();
-        let is_guarded = outlives_us && config.engine.guardian_required && !args.no_guardian;
-        let role = Role::Engine { guard: is_guarded.then(|| GuardWatch::new(&args.data_dir)) };
-        let plan = plan(args, config, mode, access, url, role).await?;
-        serve::serve(args, plan).await
+        let access = world.as_ref().map(World::access).cloned();
+        let days = args.days.or_else(|| access.is_some().then_some(1));
+        let may_wait = args.days.is_some() || days.is_none();
+        let ground = Ground { args: Arc::new(args.clone()), mode, access, store: url, shelf: SharedShelf::default() };
+        serve::serve(Run { ground, config, world: world.as_ref(), days, may_wait }).await
     });
     drop(world);
     if logs.dropped() > 0 {

@@ -47,6 +47,7 @@ use crate::engine::release::Release;
 use crate::engine::runtime::{Runtime, Stopped};
 use crate::engine::schedule::Schedule;
 use crate::engine::sent_log::SentLog;
+use crate::engine::settlement::Levels;
 use crate::engine::sockets::{self, SharedEvidence, SocketPlan};
 use crate::engine::status::{Mode, Status};
 use crate::engine::strain::Strain;
@@ -291,7 +292,7 @@ async fn world(drill: Drill) -> Played {
         journal,
         projector: Projector::new(),
         execution: Execution::Broker(BrokerSide { release, gateway, reader }),
-        schedule: Schedule::of_day(hours, Vec::new()),
+        schedule: Schedule::of_day(hours.clone(), Vec::new(), Levels::of(&hours)),
         asks,
         publisher,
         notes: Notes::default(),

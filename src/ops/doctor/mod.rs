@@ -56,7 +56,7 @@ impl Check {
     fn ok(name: &str, evidence: impl Into<String>) -> Check {
         Check::new(name, Verdict::Ok, evidence, "")
     }
-    fn failed(name: &str, evidence: impl Into<String>, remedy: &str) -> Check {
+    pub(crate) fn failed(name: &str, evidence: impl Into<String>, remedy: &str) -> Check {
         Check::new(name, Verdict::Failed, evidence, remedy)
     }
     fn soon(name: &str, evidence: impl Into<String>, remedy: &str) -> Check {

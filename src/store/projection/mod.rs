@@ -12,9 +12,9 @@ use scalper_decide::domain::{
     Age, ClientOrderId, Command, Event, HoldId, Instant, Order, OrderEvent, OrderReport, OrderSide, Position,
     PositionId, PositionPhase, Stamp, Underlying, Universe,
 };
-use scalper_decide::journal::{EntryNote, ExitNote, JournalEntry};
+use scalper_decide::journal::{ExitNote, JournalEntry};
 use scalper_decide::order_manager::PositionChange;
-use scalper_decide::risk_manager::{EntryBlock, GuardedPosition};
+use scalper_decide::risk_manager::{ApprovedEntry, EntryBlock, GuardedPosition};
 
 use rows::{OrderBook, PositionBook, Traded, report_name};
 
@@ -142,7 +142,8 @@ impl Projector {
                 let detail = serde_json::to_string(changes).expect("plain values");
                 self.risk_event(stamp, "configured", detail);
             }
-            JournalEntry::Entry { note, .. } => self.opened(stamp, note),
+            JournalEntry::Entry { note, .. } => self.opened(stamp, note.position, &note.entry),
+            JournalEntry::Adopted { note, .. } => self.opened(stamp, note.position, &note.entry),
             JournalEntry::Command { command, .. } => self.command(stamp, command),
             JournalEntry::Report { event, .. } => self.report(stamp, event),
             JournalEntry::Change { change, .. } => self.change(stamp, change),
@@ -163,9 +164,9 @@ impl Projector {
         self.put(&ORDER_EVENTS, row);
     }
 
-    fn opened(&mut self, stamp: Stamp, note: &EntryNote) {
-        self.positions.insert(note.position, PositionBook::opened(note));
-        self.write_position(stamp, note.position);
+    fn opened(&mut self, stamp: Stamp, position: PositionId, entry: &ApprovedEntry) {
+        self.positions.insert(position, PositionBook::opened(entry));
+        self.write_position(stamp, position);
     }
 
     fn command(&mut self, stamp: Stamp, command: &Command) {

@@ -3,7 +3,7 @@
 use scalper_decide::domain::{
     ClientOrderId, HoldId, InstrumentId, Order, OrderReport, OrderState, OrderType, PositionId, Qty, Stamp, Underlying,
 };
-use scalper_decide::journal::EntryNote;
+use scalper_decide::risk_manager::ApprovedEntry;
 
 use super::super::link::values;
 use super::super::tables::{ORDERS, POSITIONS};
@@ -49,13 +49,18 @@ pub(super) struct PositionBook {
 }
 
 impl PositionBook {
-    /// A position whose entry was just placed.
-    pub(super) fn opened(note: &EntryNote) -> PositionBook {
-        let (plan, hold) = (&note.entry.plan, &note.entry.hold);
+    /// A position whose entry was just placed, or whose units were just taken over.
+    pub(super) fn opened(entry: &ApprovedEntry) -> PositionBook {
+        let (plan, hold) = (&entry.plan, &entry.hold);
+        // No signal is behind units that somebody else bought.
+        let signal = match hold.origin() {
+            "signal" => plan.signal.to_string(),
+            other => other.to_owned(),
+        };
         PositionBook {
             underlying: plan.signal.underlying,
             instrument: plan.instrument,
-            signal: plan.signal.to_string(),
+            signal,
             hold: hold.id,
             state: "opening",
             exit_reason: None,

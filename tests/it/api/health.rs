@@ -3,10 +3,9 @@
 use metrics_exporter_prometheus::PrometheusBuilder;
 use scalper::api::limits::Rates;
 use scalper::api::server::{self, HttpError};
-use scalper::api::state::ApiState;
+use scalper::api::state::{ApiState, SharedShelf};
 use scalper::api::tokens::Tokens;
 use scalper::clock::SessionClock;
-use scalper::engine::bell::Bell;
 use scalper::engine::handle::EngineHandle;
 use scalper::engine::status::{Mode, Status};
 use scalper_decide::domain::Instant;
@@ -63,7 +62,7 @@ async fn an_address_beyond_loopback_needs_a_name_and_a_taken_port_is_refused() {
     let (tokens, _) = Tokens::open(dir.path(), false, clock.now()).unwrap();
     let (engine, _status, _asked) = EngineHandle::new(Status::starting(Mode::Sim, "v", "h", clock.now()));
     let metrics = PrometheusBuilder::new().build_recorder().handle();
-    let state = ApiState::new(engine, clock, tokens, metrics, Bell::default(), Rates::times(1.0));
+    let state = ApiState::new(engine, clock, tokens, metrics, SharedShelf::default(), Rates::times(1.0));
     let outside = server::serve("0.0.0.0:0".parse().unwrap(), &[], state.clone());
     assert!(matches!(outside, Err(HttpError::NotLoopback(_))));
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

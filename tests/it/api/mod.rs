@@ -16,7 +16,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use scalper::api::limits::Rates;
 use scalper::api::route::Role;
 use scalper::api::server;
-use scalper::api::state::{ApiState, Shelf};
+use scalper::api::state::{ApiState, SharedShelf, Shelf};
 use scalper::api::tokens::{self, Tokens};
 use scalper::clock::SessionClock;
 use scalper::engine::bell::Bell;
@@ -153,9 +153,10 @@ impl Rig {
             (token("reader", Role::Read), token("desk", Role::Operate), token("boss", Role::Admin));
         let metrics = METRICS.get_or_init(recorder).clone();
         let store = Store::open(&StoreOptions::in_folder(dir.path(), None)).await.unwrap();
-        let state = ApiState::new(engine, clock.clone(), tokens, metrics, Bell::default(), rates);
+        let shelf = SharedShelf::default();
+        let state = ApiState::new(engine, clock.clone(), tokens, metrics, shelf.clone(), rates);
         let readers = Readers::new(store.url()).unwrap();
-        state.shelf.set(Shelf { readers, trail: store.trail() }).unwrap();
+        shelf.store(Some(Arc::new(Shelf { readers, trail: store.trail(), bell: Bell::default() })));
         let (address, server) = server::serve("127.0.0.1:0".parse().unwrap(), &[], state).unwrap();
         let first = first.read.unwrap().expose_secret().to_owned();
         Rig { address, server, status, asked, clock, dir, store: Some(store), read, operate, admin, first }

@@ -140,7 +140,7 @@ fn drill(name: &str, seed: u64, kills: usize, database: impl Fn(usize) -> Option
 /// Kills in one simulated world, until there were enough or its day is late; then an end in order.
 async fn live(world: &World, tally: &mut Tally, dice: &mut Dice, kills: usize) {
     let begun = tally.kills();
-    while tally.kills() < kills && tally.kills() - begun < KILLS_PER_WORLD && !world.is_later_than(LATE).await {
+    while tally.kills() < kills && tally.kills() - begun < KILLS_PER_WORLD && !world.is_later_than(LATE) {
         let turn = tally.kills() % (PLACES.len() + 2);
         let place = PLACES.get(turn).copied();
         // Most get the time to be looked at; some die while they recover.
@@ -177,7 +177,7 @@ async fn live(world: &World, tally: &mut Tally, dice: &mut Dice, kills: usize) {
             ready.map_or_else(|| "-".to_owned(), |time| time.as_millis().to_string())
         );
         *tally.killed.entry(place).or_default() += 1;
-        world.check_account().await;
+        world.check_account();
     }
     end(world, tally).await;
 }
@@ -205,7 +205,7 @@ async fn look(world: &World, daemon: &mut Daemon, tally: &mut Tally) {
 async fn until_covered(world: &World, daemon: &mut Daemon) -> Option<Truth> {
     let begun = Instant::now();
     loop {
-        let truth = world.truth().await;
+        let truth = world.truth();
         let uncovered = truth.uncovered();
         if uncovered.is_empty() {
             return Some(truth);
@@ -228,9 +228,9 @@ async fn until_covered(world: &World, daemon: &mut Daemon) -> Option<Truth> {
 async fn books_agree(world: &World, daemon: &mut Daemon, patience: Duration) -> bool {
     let begun = Instant::now();
     while begun.elapsed() < patience && !daemon.is_dead() {
-        let before = world.truth().await;
+        let before = world.truth();
         let books = Books::read(&world.url).await;
-        let after = world.truth().await;
+        let after = world.truth();
         if before.trades == after.trades && books.fills == before.fills() {
             assert_eq!(books.cash_change, before.cash_change(), "the money differs (I8)\n{}", daemon.log());
             return true;
@@ -253,7 +253,7 @@ async fn end(world: &World, tally: &mut Tally) {
     daemon.ask(OperatorCommand::Flatten { underlying: None }).await;
     let begun = Instant::now();
     loop {
-        let truth = world.truth().await;
+        let truth = world.truth();
         if truth.is_flat() && books_agree(world, &mut daemon, Duration::from_secs(1)).await {
             break;
         }
@@ -271,7 +271,7 @@ async fn end(world: &World, tally: &mut Tally) {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let truth = world.truth().await;
+    let truth = world.truth();
     truth.check();
     tally.orders += truth.orders.len();
     tally.trades += truth.trades.len();

@@ -308,7 +308,7 @@ async fn small_facts(dir: &Path, url: &StoreUrl) {
     }
     assert!(store.save_iv(Underlying::Nifty, day(15), f64::NAN).await.is_err());
     let history = operations::iv_history(store.readers(), day(14)).await.unwrap();
-    assert_eq!(history[&Underlying::Nifty], [(day(12), 11.25), (day(13), 12.5)]);
+    assert_eq!(history[&Underlying::Nifty], [(day(12), 11_250_000), (day(13), 12_500_000)]);
 
     // I16: the windows survive the process, and a late writer cannot give calls back.
     let used = |secs, used| BudgetUse { budget: "orders/day".to_owned(), window_start: Instant::from_secs(secs), used };

@@ -49,8 +49,24 @@ pub struct CapitalHold {
     /// Loss when all units are bought at the worst entry price and sold at the stop's worst price, before charges.
     pub risk_at_stop: Money,
     /// The limit that decided the size: `risk`, `allocation`, `index_allocation`, `max_trade_cost`, `free_capital`,
-    /// `max_lots` or `lots_cap`.
+    /// `max_lots` or `lots_cap`; [`CapitalHold::LATE`] or [`CapitalHold::ADOPTED`] where nothing was sized.
     pub binding: &'static str,
+}
+
+impl CapitalHold {
+    /// Units that an order of ours bought after its end.
+    pub const LATE: &'static str = "late arrival";
+    /// Units that somebody else bought.
+    pub const ADOPTED: &'static str = "adopted";
+
+    /// Where the units behind it come from: `signal`, `late` or `adopted`.
+    pub fn origin(&self) -> &'static str {
+        match self.binding {
+            CapitalHold::LATE => "late",
+            CapitalHold::ADOPTED => "adopted",
+            _ => "signal",
+        }
+    }
 }
 
 /// Why no capital is set aside.

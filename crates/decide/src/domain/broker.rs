@@ -168,6 +168,9 @@ pub struct PositionRow {
     pub day_bought: Qty,
     /// Units sold today.
     pub day_sold: Qty,
+    /// Money paid for the units bought today; `None` where the broker does not say.
+    #[serde(default)]
+    pub day_paid: Option<Money>,
 }
 
 /// A call that changes orders.

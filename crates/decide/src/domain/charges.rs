@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::contracts::{Dated, in_force};
 use super::instrument::Exchange;
-use super::money::{Money, Rounding, div_round};
+use super::money::{Money, Qty, Rounding, div_round};
 use super::order::OrderSide;
 
 /// A rate in parts per billion: 0.03503 % is 350,300.
@@ -174,6 +174,25 @@ impl ChargeHeads {
     /// Sum of all heads.
     pub fn total(&self) -> Money {
         self.brokerage + self.stt + self.exchange + self.sebi + self.ipft + self.stamp + self.gst
+    }
+
+    /// The part of these charges that belongs to `part` of `whole` units, each head rounded half-up; all of them for
+    /// the whole.
+    #[must_use]
+    pub fn share(&self, part: Qty, whole: Qty) -> ChargeHeads {
+        let of = |head: Money| {
+            let share = i128::from(head.paise()) * i128::from(part.get());
+            Money::from_paise(div_round(share, i128::from(whole.get()), Rounding::HalfUp))
+        };
+        ChargeHeads {
+            brokerage: of(self.brokerage),
+            stt: of(self.stt),
+            exchange: of(self.exchange),
+            sebi: of(self.sebi),
+            ipft: of(self.ipft),
+            stamp: of(self.stamp),
+            gst: of(self.gst),
+        }
     }
 
     /// Head names and amounts, in report order.

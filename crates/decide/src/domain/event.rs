@@ -18,6 +18,9 @@ use super::time::{Age, Instant};
 use crate::params::StrategyParams;
 use crate::reconciler::ReconcilerParams;
 
+/// At-the-money volatility at the end of sessions, oldest first, in millionths of a percent.
+pub type IvDays = BTreeMap<Underlying, Vec<(NaiveDate, i64)>>;
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -68,6 +71,11 @@ pub enum Event {
         params: Box<StrategyParams>,
         /// How the broker's word is reconciled with ours; `None` where there is no broker. Only the first one counts.
         reconciler: Option<ReconcilerParams>,
+    },
+    /// What is stored of earlier sessions. It takes the place of what is remembered of them.
+    IvHistory {
+        /// By index.
+        days: IvDays,
     },
 }
 

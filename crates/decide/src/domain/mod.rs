@@ -1,5 +1,6 @@
 //! The words every other room uses: money, time, contracts, orders, events and commands.
 
+pub mod adoption;
 pub mod alarm;
 pub mod broker;
 pub mod calendar;

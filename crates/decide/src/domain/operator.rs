@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::adoption::{AdoptRefusal, AdoptRequest};
 use super::ids::PositionId;
 use super::instrument::Underlying;
 use super::money::{Lots, Premium};
@@ -47,6 +48,8 @@ pub enum OperatorCommand {
         /// The new trigger; rounded up to the tick.
         stop: Premium,
     },
+    /// Take units over that somebody else bought: they become a position of ours, protected and left like any other.
+    Adopt(AdoptRequest),
     /// Lift a tripped breaker; the day's loss is counted anew from here.
     ResetBreaker,
     /// A person has looked at every order that is ours and unknown, that came late, or about which the broker contradicts
@@ -79,7 +82,7 @@ pub enum OperatorCommand {
 }
 
 /// What became of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum OperatorAnswer {
     /// It is so now.
@@ -95,7 +98,7 @@ pub enum OperatorAnswer {
 }
 
 /// Why a request is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "refusal", rename_all = "snake_case")]
 pub enum OperatorRefusal {
     /// There is no such live position.
@@ -138,6 +141,9 @@ pub enum OperatorRefusal {
         /// Last price the position could be sold at.
         sellable: Premium,
     },
+    /// Nothing is taken over.
+    #[error(transparent)]
+    NotAdopted(AdoptRefusal),
     /// No breaker is tripped.
     #[error("no breaker is tripped")]
     NotTripped,
@@ -157,6 +163,13 @@ mod tests {
             OperatorCommand::Close { position, lots: Some(Lots::new(2)), request: 9 },
             OperatorCommand::Tighten { position, stop: Premium::from_rupees(80) },
             OperatorCommand::Acknowledge,
+            OperatorCommand::Adopt(AdoptRequest {
+                segment: None,
+                security_id: 40_001,
+                lots: Some(Lots::new(1)),
+                stop: None,
+                request: 3,
+            }),
             OperatorCommand::Arm { phrase: "arm 1000000001".to_owned() },
             OperatorCommand::Disarm,
             OperatorCommand::Guardian { alive: false },

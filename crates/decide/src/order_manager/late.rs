@@ -9,8 +9,9 @@
 //! of it and entries stay off.
 
 use super::OrderManager;
-use super::book::{Book, cost_of_sold};
+use super::book::cost_of_sold;
 use super::changes::{Outcome, PositionChange};
+use crate::capital_allocator::CapitalHold;
 use crate::domain::alarm::{Alarm, AlarmKey};
 use crate::domain::order::OrderSide;
 use crate::domain::{
@@ -84,26 +85,9 @@ impl OrderManager {
                 entry.hold.id = hold;
                 (entry.hold.lots, entry.hold.qty) = (entry.contract.lot.lots_in(qty), qty);
                 (entry.hold.amount, entry.hold.risk_at_stop) = (value, Money::ZERO);
-                entry.hold.binding = "late arrival";
-                let id = PositionId(self.next_position);
-                self.next_position += 1;
-                let mut book = Book::opening(id, entry, now.at, quote);
-                book.entry_deadline = None;
-                let p = &mut book.position;
-                (p.bought, p.paid, p.charges) = (qty, value, charges);
-                (p.phase, p.opened_at) = (PositionPhase::Open, Some(now.at));
-                let average = p.average_entry().expect("units were just taken over");
-                self.books.insert(id, book);
+                entry.hold.binding = CapitalHold::LATE;
+                let id = self.own_at_once(now.at, entry, charges, quote, &mut outcome);
                 outcome.adopted.push((late.id, qty));
-                let cost = value;
-                outcome.changes.push(PositionChange::Bought {
-                    position: id,
-                    cost,
-                    owned: qty,
-                    average,
-                    charges: charges.total(),
-                });
-                outcome.changes.push(PositionChange::EntryDone { position: id });
                 if self.next_open(now.at).is_some() {
                     // Protected first, then on its way out (C3).
                     outcome.changes.push(PositionChange::Unprotected { position: id });
@@ -115,7 +99,7 @@ impl OrderManager {
                     outcome.alarms.push(Alarm { key: AlarmKey::NotFlatAtClose, text });
                     outcome.changes.push(PositionChange::Unresolved {
                         position: id,
-                        cost_basis: cost,
+                        cost_basis: value,
                         owned: qty,
                         wanted: None,
                     });

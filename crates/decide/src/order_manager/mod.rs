@@ -1,6 +1,7 @@
 //! Intents to orders, reports to positions. Quantities and money come from fills and settlement only (F-9, F-15,
 //! F-60); an exit cancels the working entry and sells what was filled (F-14).
 
+mod adopt;
 mod altered;
 mod book;
 mod cap;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::finding::{Finding, Reconciled};
 use super::own::signed;
 use crate::domain::broker::{BrokerOrderId, OrderRow, PositionRow, Product, TradeRow};
-use crate::domain::{ClientOrderId, Instrument, Segment};
+use crate::domain::{ClientOrderId, Instrument, Money, OrderSide, Qty, Segment};
 
 /// A contract in the exchange's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,6 +98,24 @@ impl Strangers {
         rows.filter(|row| ContractKey::of_row(row) == contract && row.product == Product::Intraday)
             .map(|row| signed(row.side, row.filled))
             .sum()
+    }
+
+    fn of(&self, contract: ContractKey, side: OrderSide) -> impl Iterator<Item = &OrderRow> {
+        self.orders.values().map(|s| &s.row).filter(move |row| {
+            ContractKey::of_row(row) == contract && row.product == Product::Intraday && row.side == side
+        })
+    }
+
+    /// Orders that bought a contract: units and money of each.
+    pub(super) fn buys(&self, contract: ContractKey) -> Vec<(Qty, Money)> {
+        let rows = self.of(contract, OrderSide::Buy).filter(|row| row.filled > Qty::ZERO);
+        rows.map(|row| (row.filled, row.value)).collect()
+    }
+
+    /// Orders that may still sell units of a contract, with how many.
+    pub(super) fn selling(&self, contract: ContractKey) -> Vec<(BrokerOrderId, Qty)> {
+        let rows = self.of(contract, OrderSide::Sell).filter(|row| !row.status.is_final());
+        rows.map(|row| (row.broker_id.clone(), row.qty - row.filled)).collect()
     }
 
     /// Whether an order with our mark is not in our books.

@@ -175,11 +175,16 @@ impl Reconciler {
         self.reads.clean(BrokerRead::Positions, asked_at);
         let mut contracts: BTreeMap<ContractKey, InstrumentId> = BTreeMap::new();
         contracts.extend(self.own.values().map(|o| (o.contract, o.spec.instrument)));
+        contracts.extend(self.holdings.contracts());
+        let ours_of = |instrument| owned.get(instrument).map_or(0, |qty| qty.get());
+        let held = contracts.iter().map(|(contract, instrument)| (*contract, ours_of(instrument))).collect();
+        self.see_holdings(rows, asked_at, &held, p);
         let orders_asked_at = self.reads.last_clean(BrokerRead::Orders);
         let mut look_closer = false;
         for (contract, instrument) in contracts {
             let ours = owned.get(&instrument).map_or(0, |qty| qty.get());
-            let mut managed = 0;
+            let taken = self.holdings.taken(contract).get();
+            let mut managed = taken;
             let mut unmanaged = 0;
             let mut is_working = false;
             for own in self.own.values().filter(|o| o.contract == contract) {
@@ -205,7 +210,7 @@ impl Reconciler {
                 instrument,
                 contract,
                 ours,
-                foreign: self.strangers.net(contract) + unmanaged,
+                foreign: self.strangers.net(contract) - taken + unmanaged,
                 executed_at: self.executed_at(contract),
                 is_working,
             };

@@ -8,6 +8,7 @@
 //! the broker shows it ended, and every unit it executed is found as unmanaged, for the order manager to take over and
 //! flatten. Entries wait until a person has looked ([`Reconciler::acknowledge`]).
 
+mod adopt;
 mod changes;
 mod doubt;
 mod executions;
@@ -30,6 +31,7 @@ use crate::domain::{
 };
 use crate::entry_guard::EntryBlock;
 
+use adopt::Holdings;
 pub use finding::{Finding, Reconciled, Terms};
 use foreign::{ContractKey, Strangers};
 use own::{Own, Stage};
@@ -58,6 +60,7 @@ pub struct Reconciler {
     own: BTreeMap<ClientOrderId, Own>,
     by_broker_id: BTreeMap<BrokerOrderId, ClientOrderId>,
     strangers: Strangers,
+    holdings: Holdings,
     positions: Positions,
     reads: ReadPlan,
     in_session: bool,
@@ -81,6 +84,7 @@ impl Reconciler {
             own: BTreeMap::new(),
             by_broker_id: BTreeMap::new(),
             strangers: Strangers::EMPTY,
+            holdings: Holdings::EMPTY,
             positions: Positions::EMPTY,
             reads: ReadPlan::EMPTY,
             in_session: false,
@@ -174,6 +178,12 @@ impl Reconciler {
     #[cfg(test)]
     pub(crate) fn adopted_net(&self) -> i64 {
         self.own.values().map(|own| own::signed(own.spec.side, own.adopted)).sum()
+    }
+
+    /// Units that others bought and we took over.
+    #[cfg(test)]
+    pub(crate) fn taken_units(&self) -> i64 {
+        self.holdings.contracts().map(|(contract, _)| self.holdings.taken(contract).get()).sum()
     }
 
     /// What the youngest list of positions shows of a contract, and when it was asked for. It proves what is there
@@ -322,11 +332,14 @@ impl Reconciler {
         self.own.values().filter(|o| o.contract == contract).filter_map(|o| o.executed_at).max()
     }
 
-    /// Whether our own executions of the day leave units in some contract.
+    /// Whether our own executions of the day, and what was taken over, leave units in some contract.
     fn owns_anything(&self) -> bool {
         let mut nets: BTreeMap<ContractKey, i64> = BTreeMap::new();
         for own in self.own.values() {
             *nets.entry(own.contract).or_default() += own.net();
+        }
+        for (contract, _) in self.holdings.contracts() {
+            *nets.entry(contract).or_default() += self.holdings.taken(contract).get();
         }
         nets.values().any(|net| *net != 0)
     }

@@ -40,6 +40,16 @@ pub struct EntryPlan {
     pub expires_today: bool,
     /// Tighter stop of the expiry-day limits.
     pub tightened_stop: Option<Bps>,
+    /// The first stop a person named, in place of a distance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub named_stop: Option<Premium>,
+}
+
+impl EntryPlan {
+    /// Trigger of the first stop of units that cost `average` each.
+    pub fn first_stop(&self, distance: StopDistance, average: Premium) -> Premium {
+        self.named_stop.unwrap_or_else(|| initial_stop(distance, self.tightened_stop, average, self.tick))
+    }
 }
 
 /// A position and everything its rules need.

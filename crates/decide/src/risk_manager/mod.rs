@@ -4,6 +4,7 @@
 //! counts its evaluations (F-2, F-3, F-4). Exits are decided on the sellable price: the best bid, or the last price
 //! where the source carries no book.
 
+mod adopt;
 mod day;
 mod guarded;
 mod operator;
@@ -19,7 +20,7 @@ use smallvec::SmallVec;
 pub use day::{DayBook, EntryBlock, Trip};
 pub use guarded::{EntryPlan, GuardedPosition, initial_stop, stop_limit};
 pub use operator::OperatorGate;
-pub use tags::entry_tag;
+pub use tags::{adopted_tag, entry_tag};
 
 use crate::capital_allocator::CapitalHold;
 use crate::chain_analyzer::StrikePick;
@@ -398,6 +399,7 @@ impl RiskManager {
             lot: contract.lot,
             expires_today,
             tightened_stop: preview.tightened,
+            named_stop: None,
         };
         Ok(RiskApproved { entry: ApprovedEntry { plan, contract, hold, entry_limit } })
     }
@@ -422,7 +424,7 @@ impl RiskManager {
     /// Units were bought: the position exists, with stop, target decision and deadline, from its first unit (F-1).
     pub fn bought(&mut self, now: Stamp, position: PositionId, owned: Qty, average: Premium) -> RiskActions {
         let plan = self.plans[&position];
-        let wanted = initial_stop(self.params.stop, plan.tightened_stop, average, plan.tick);
+        let wanted = plan.first_stop(self.params.stop, average);
         let target = match self.params.target {
             Some(gain) => Target::At(average.moved_by(gain, Rounding::Up).ceil_to(plan.tick)),
             None => Target::Disabled,
@@ -478,7 +480,7 @@ impl RiskManager {
         let mut actions = RiskActions::new();
         let Some(p) = self.guarded.get_mut(&position) else { return actions };
         p.average = average;
-        let wanted = initial_stop(self.params.stop, p.plan.tightened_stop, average, p.plan.tick);
+        let wanted = p.plan.first_stop(self.params.stop, average);
         if p.stop_rule == ExitReason::StopLoss && wanted > p.protection.stop {
             p.protection.stop = wanted;
             if p.exiting.is_none() {

@@ -20,8 +20,8 @@ pub struct OperatorGate {
     unguarded: bool,
     /// The engine is behind its inputs.
     overloaded: bool,
-    /// Partial closes carried out today, by the number of the request.
-    requests: BTreeSet<u64>,
+    /// Partial closes and adoptions carried out today, by the number of the request.
+    pub(super) requests: BTreeSet<u64>,
 }
 
 impl OperatorGate {
@@ -135,8 +135,8 @@ impl RiskManager {
                 self.day.reset_breakers();
                 done(true)
             }
-            // What a person has looked at is the reconciler's; nothing here waits for it.
-            OperatorCommand::Acknowledge => done(false),
+            // What a person has looked at is the reconciler's, and what is adopted is found there; nothing here waits.
+            OperatorCommand::Acknowledge | OperatorCommand::Adopt(_) => done(false),
             OperatorCommand::TripBreaker { .. } => {
                 let changed = self.day.trip();
                 self.leave(ExitReason::Operator, |_, _| true, &mut actions);

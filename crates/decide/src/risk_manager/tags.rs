@@ -9,6 +9,11 @@ pub fn entry_tag(contract: &OptionContract) -> String {
     format!("entry_{}_{}_{}", contract.underlying, contract.right, contract.strike)
 }
 
+/// `adopted_<index>_<right>_<strike>`.
+pub fn adopted_tag(contract: &OptionContract) -> String {
+    format!("adopted_{}_{}_{}", contract.underlying, contract.right, contract.strike)
+}
+
 /// A share as `30pct` or `2.5pct`.
 fn pct(share: Bps) -> String {
     let (whole, rest) = (share.get() / 100, share.get() % 100);

@@ -78,6 +78,7 @@ fn plan(expires_today: bool) -> EntryPlan {
         lot: LotSize::new(65).unwrap(),
         expires_today,
         tightened_stop: None,
+        named_stop: None,
     }
 }
 

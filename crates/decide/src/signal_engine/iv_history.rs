@@ -44,6 +44,16 @@ impl IvHistory {
         IvHistory { days: days.into_iter().collect(), today: None }
     }
 
+    /// Puts these sessions, oldest first, in the place of those remembered; the running one stays.
+    pub fn recall(&mut self, days: impl IntoIterator<Item = (NaiveDate, f64)>) {
+        self.days = days.into_iter().collect();
+    }
+
+    /// The session that ended last, with its value.
+    pub fn last(&self) -> Option<(NaiveDate, f64)> {
+        self.days.back().copied()
+    }
+
     /// Takes a sample of the running session in.
     pub fn sample(&mut self, day: NaiveDate, iv_pct: f64) {
         if iv_pct.is_finite() && iv_pct > 0.0 {
@@ -51,9 +61,12 @@ impl IvHistory {
         }
     }
 
-    /// Ends a session: its last sample joins the history, of which at most `keep` sessions remain.
+    /// Ends a session: its last sample joins the history, of which at most `keep` sessions remain. It is rounded to a
+    /// millionth of a percent, as it is stored: a core that goes on and one that is told next morning know the same.
+    #[allow(clippy::float_arithmetic, reason = "volatilities are model figures, not money")]
     pub fn close_session(&mut self, keep: usize) {
-        self.days.extend(self.today.take());
+        let rounded = |(day, iv_pct): (NaiveDate, f64)| (day, (iv_pct * 1e6).round() / 1e6);
+        self.days.extend(self.today.take().map(rounded));
         while self.days.len() > keep {
             self.days.pop_front();
         }
@@ -107,6 +120,19 @@ mod tests {
         let mut h = IvHistory::seeded([(day(5), 90.0), (day(6), 10.0), (day(7), 20.0), (day(8), 14.0)]);
         h.sample(day(9), 15.0);
         assert_eq!(h.rank(&PARAMS), IvRank::Known { rank: 0.5, days: 3 }, "day 5 lies outside the lookback");
+    }
+
+    #[test]
+    fn a_history_that_was_stored_and_told_again_is_the_one_that_went_on() {
+        // D-2: one core over two days, and one core a day.
+        let mut whole = IvHistory::seeded([(day(5), 12.0)]);
+        whole.sample(day(6), 13.123_456_789);
+        whole.close_session(10);
+        let (last, iv_pct) = whole.last().unwrap();
+        let micro = (iv_pct * 1e6).round() as i64;
+        let mut told = IvHistory::default();
+        told.recall([(day(5), 12.0), (last, micro as f64 / 1e6)]);
+        assert!(told.days().eq(whole.days()), "{told:?} {whole:?}");
     }
 
     #[test]

@@ -316,6 +316,11 @@ impl SignalEngine {
         self.iv.sample(day, iv_pct);
     }
 
+    /// Puts earlier sessions in the place of those remembered.
+    pub fn recall_iv(&mut self, days: &[(NaiveDate, f64)]) {
+        self.iv.recall(days.iter().copied());
+    }
+
     /// The stored IV history.
     pub const fn iv_history(&self) -> &IvHistory {
         &self.iv

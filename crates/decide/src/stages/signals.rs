@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
+use crate::domain::event::IvDays;
 use crate::domain::{Age, Instant, Stamp, Tick, Underlying};
 use crate::params::StrategyParams;
 use crate::signal_engine::{ClosedBars, IvHistory, NoSignal, Signal, SignalEngine};
@@ -128,6 +129,21 @@ impl Signals {
         if let Some(engine) = self.engine(underlying) {
             engine.sample_iv(day, iv_pct);
         }
+    }
+
+    /// Puts earlier sessions (millionths of a percent, oldest first) in the place of those remembered.
+    #[allow(clippy::float_arithmetic, reason = "volatilities are model figures, not money")]
+    pub fn recall_iv(&mut self, days: &IvDays) {
+        let pct = |(day, micro): &(NaiveDate, i64)| (*day, *micro as f64 / 1e6);
+        self.seeds = days.iter().map(|(u, days)| (*u, days.iter().map(pct).collect())).collect();
+        for engine in &mut self.engines {
+            engine.recall_iv(self.seeds.get(&engine.underlying()).map_or(&[], Vec::as_slice));
+        }
+    }
+
+    /// The session that ended last, with its volatility in percent, by index.
+    pub fn last_iv(&self) -> BTreeMap<Underlying, (NaiveDate, f64)> {
+        self.engines.iter().filter_map(|engine| Some((engine.underlying(), engine.iv_history().last()?))).collect()
     }
 
     /// Judges the last closed bar of an index.

@@ -1,7 +1,7 @@
 //! Positions and holdings (dhan-v2.md 7.1).
 
 use scalper_decide::domain::broker::{PositionRow, Product};
-use scalper_decide::domain::{Qty, Segment};
+use scalper_decide::domain::{Money, Qty, Segment};
 use serde::{Deserialize, Serialize};
 
 use super::rows::Row;
@@ -107,6 +107,11 @@ impl Row<PositionRow> for PositionObject {
             net: self.net_qty.0,
             day_bought: Qty::new(self.day_buy_qty.0),
             day_sold: Qty::new(self.day_sell_qty.0),
+            // Zero beside units bought is "not told": nothing was ever bought for nothing.
+            day_paid: self
+                .day_buy_value
+                .map(|value| Money::from_paise(value.paise()))
+                .filter(|money| *money > Money::ZERO),
         })
     }
 }

@@ -99,6 +99,7 @@ fn approved(lots: i64) -> RiskApproved {
             lot: contract.lot,
             expires_today: false,
             tightened_stop: None,
+            named_stop: None,
         },
         contract,
         hold: CapitalHold {

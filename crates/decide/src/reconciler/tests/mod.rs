@@ -1,5 +1,6 @@
 //! Every report is applied to a real order: a report that contradicts an earlier one fails the test that caused it.
 
+mod adopt;
 mod doubt;
 mod joined;
 mod model;
@@ -110,6 +111,7 @@ fn position(bought: i64, sold: i64) -> PositionRow {
         net: (bought - sold) * LOT,
         day_bought: Qty::new(bought * LOT),
         day_sold: Qty::new(sold * LOT),
+        day_paid: Some(Premium::from_rupees(100) * Qty::new(bought * LOT)),
     }
 }
 

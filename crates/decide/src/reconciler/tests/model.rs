@@ -6,25 +6,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-
-/// The model's own source of chance (splitmix64): the run is a function of the seed.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % below
-    }
-    fn chance(&mut self, percent: u64) -> bool {
-        self.roll(100) < percent
-    }
-    fn between(&mut self, from: i64, to: i64) -> i64 {
-        from + self.roll((to - from) as u64) as i64
-    }
-}
+use crate::dice::Dice;
 
 /// Faults are injected up to here, milliseconds.
 const FAULTS_UNTIL: i64 = 120_000;
