@@ -1,6 +1,7 @@
 //! The outside of scalper: everything that can wait, fail or tell the time. Decisions live in `scalper-decide`.
 
 pub mod actors;
+pub mod api;
 pub mod backtest;
 pub mod broker;
 pub mod cli;

@@ -80,6 +80,8 @@ impl GuardianArgs {
             simulator: self.simulator.clone(),
             faults: None,
             listen: ([127, 0, 0, 1], 0).into(),
+            allow_host: Vec::new(),
+            api_rate: 1.0,
             json: false,
             days: None,
             guardian: GuardianFrom::Elsewhere,

@@ -1,5 +1,6 @@
 //! One file per verb: it parses, calls one function and prints.
 
+pub mod api_token;
 pub mod backtest;
 pub mod config;
 pub mod data;
@@ -54,6 +55,8 @@ enum Verb {
     Plan(plan::PlanArgs),
     /// Set, renew and look at the broker's access token.
     Token(token::TokenArgs),
+    /// Make, list and end tokens of the daemon's API.
+    ApiToken(api_token::ApiTokenArgs),
     /// Run the daemon: trade by itself in the simulated market.
     Run(run::RunArgs),
     /// Look at everything that must be right before a session; non-zero when something is not.
@@ -85,6 +88,7 @@ pub fn main() -> ExitCode {
         Verb::Instruments(args) => instruments::run(&args),
         Verb::Plan(args) => plan::run(&args),
         Verb::Token(args) => token::run(&args),
+        Verb::ApiToken(args) => api_token::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Guardian(args) => guardian::run(&args),

@@ -46,6 +46,7 @@ use super::subscriptions::{follow_session, subscriptions};
 use crate::actors::feed_hub::FeedHub;
 use crate::actors::lanes::{LaneLimits, Lanes, Pressure};
 use crate::actors::supervisor::Watched;
+use crate::api::state::Shelf;
 use crate::broker::dhan::rest::budget_log::BudgetLog;
 use crate::broker::{Fault, MarketData};
 use crate::clock::SessionClock;
@@ -57,6 +58,7 @@ use crate::journal::writer::JournalHalt;
 use crate::ops::doctor::Patient;
 use crate::store::error::StoreError;
 use crate::store::lease::{Lease, LeaseRequest, Moment};
+use crate::store::link::Readers;
 use crate::store::place::StoreUrl;
 use crate::store::projection::Projector;
 use crate::store::{Owner, Store, StoreOptions, doors, journal_rows, operations};
@@ -476,6 +478,18 @@ impl Started {
     /// The deciders, once, for the supervisor.
     pub fn take_watched(&mut self) -> Vec<Watched> {
         std::mem::take(&mut self.watched)
+    }
+
+    /// The database for whoever serves people: readers and the audit trail.
+    ///
+    /// # Errors
+    /// As [`Readers::new`].
+    pub fn shelf(&self) -> Result<Shelf, StoreError> {
+        Ok(Shelf {
+            readers: Readers::new(self.store.url())?,
+            trail: self.store.trail(),
+            bell: self.runtime.bell.clone(),
+        })
     }
 
     /// Runs until something ends it, then ends the run in order.

@@ -1,9 +1,8 @@
-//! Running the daemon: the operator's socket, health and metrics over HTTP, logs.
+//! Running the daemon: the operator's socket, the doctor's checks, metrics, logs.
 
-pub mod api_token;
 pub mod control;
 pub mod doctor;
 pub mod gauges;
-pub mod http;
 pub mod logging;
+pub mod once;
 pub mod screen;

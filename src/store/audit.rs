@@ -4,7 +4,8 @@ use scalper_decide::domain::Instant;
 
 use super::Store;
 use super::error::{Refusal, StoreError};
-use super::link::{Link, Readers, args};
+use super::link::{Link, Readers, Row, args};
+use super::writer::WriterHandle;
 
 /// One act.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,11 +46,54 @@ async fn append(link: &mut Link, act: &Act) -> Result<i64, StoreError> {
     Ok(id)
 }
 
+/// A way to the trail for whoever does not own the store. It ends with the store.
+#[derive(Debug, Clone)]
+pub struct Trail(WriterHandle);
+
+impl Trail {
+    /// Writes an act down; durable when this returns. Its number.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn write(&self, act: Act) -> Result<i64, StoreError> {
+        self.0.transact(move |link| Box::pin(async move { append(link, &act).await })).await
+    }
+}
+
 impl Store {
     /// Writes an act down; durable when this returns. Its number.
     pub async fn audit(&self, act: Act) -> Result<i64, StoreError> {
-        self.transact(move |link| Box::pin(async move { append(link, &act).await })).await
+        self.trail().write(act).await
     }
+
+    /// A way to the trail.
+    pub fn trail(&self) -> Trail {
+        Trail(self.handle.clone())
+    }
+}
+
+/// Acts with their numbers, newest first, `limit` of them after `offset`; and how many there are.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn list(readers: &Readers, offset: u64, limit: u64) -> Result<(Vec<(i64, Act)>, u64), StoreError> {
+    // Nothing is ever taken away and numbers have no gaps: the newest number is the count.
+    let row = readers.fetch_one("SELECT coalesce(max(id), 0) FROM audit", &[]).await?;
+    let total = row.expect("a maximum has a row").int(0)?;
+    let sql = "SELECT id, at, actor, source, action, detail FROM audit WHERE id <= $1 ORDER BY id DESC LIMIT $2";
+    let newest = total.saturating_sub(i64::try_from(offset).unwrap_or(i64::MAX));
+    let rows = readers.fetch(sql, &args![newest, limit]).await?;
+    let act = |row: &Row| {
+        let act = Act {
+            at: Instant::from_nanos(row.int(1)?),
+            actor: row.text(2)?.to_owned(),
+            source: row.text(3)?.to_owned(),
+            action: row.text(4)?.to_owned(),
+            detail: row.text(5)?.to_owned(),
+        };
+        Ok((row.int(0)?, act))
+    };
+    Ok((rows.iter().map(act).collect::<Result<_, StoreError>>()?, total.cast_unsigned()))
 }
 
 /// Proves the whole chain; the number of acts.

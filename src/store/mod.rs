@@ -15,6 +15,7 @@ pub mod place;
 pub mod projection;
 pub mod replay;
 pub mod schema;
+pub mod subscriptions;
 pub mod tables;
 pub mod verify;
 pub mod watchlist;
@@ -183,18 +184,7 @@ impl Store {
         &self,
         work: impl for<'a> FnOnce(&'a mut Link) -> BoxFuture<'a, Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (give, mut got) = oneshot::channel();
-        let work: writer::Work = Box::new(move |link| {
-            Box::pin(async move {
-                let value = work(link).await?;
-                let _ = give.send(value);
-                Ok(())
-            })
-        });
-        let (reply, answer) = oneshot::channel();
-        self.send(Job::Transact(work, reply))?;
-        answer.await.map_err(|_| StoreError::Closed)??;
-        got.try_recv().map_err(|_| StoreError::Closed)
+        self.handle.transact(work).await
     }
 
     /// Announces a run and gives the decision thread its end of the journal. A run before it that never ended is
@@ -261,7 +251,7 @@ impl Store {
     }
 
     fn send(&self, job: Job) -> Result<(), StoreError> {
-        self.handle.jobs.send(job).map_err(|_| StoreError::Closed)
+        self.handle.send(job)
     }
 }
 

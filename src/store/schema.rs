@@ -20,7 +20,8 @@ macro_rules! step {
     };
 }
 
-const STEPS: [Step; 4] = [step!(1, "journal"), step!(2, "market"), step!(3, "trading"), step!(4, "operations")];
+const STEPS: [Step; 5] =
+    [step!(1, "journal"), step!(2, "market"), step!(3, "trading"), step!(4, "operations"), step!(5, "subscriptions")];
 
 /// The newest version of the schema known here.
 pub const NEWEST: i64 = STEPS[STEPS.len() - 1].0;

@@ -3,12 +3,12 @@ use super::super::place::StoreUrl;
 use super::*;
 
 const BROKEN: Step = (
-    5,
+    NEWEST + 1,
     "broken",
     "CREATE TABLE half (x INTEGER) STRICT; INSERT INTO no_such_table VALUES (1);",
     "CREATE TABLE half (x BIGINT); INSERT INTO no_such_table VALUES (1);",
 );
-const GOOD: Step = (5, "good", "CREATE TABLE whole (x INTEGER) STRICT;", "CREATE TABLE whole (x BIGINT);");
+const GOOD: Step = (NEWEST + 1, "good", "CREATE TABLE whole (x INTEGER) STRICT;", "CREATE TABLE whole (x BIGINT);");
 
 async fn tables(link: &mut Link) -> Vec<String> {
     let sql = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name";
@@ -47,12 +47,12 @@ async fn a_migration_that_was_changed_after_it_ran_is_refused() {
     let mut steps = STEPS.to_vec();
     steps.push(GOOD);
     apply(&mut link, &steps).await.unwrap();
-    *steps.last_mut().unwrap() = (5, "good", "CREATE TABLE other (x INTEGER) STRICT;", "");
+    *steps.last_mut().unwrap() = (NEWEST + 1, "good", "CREATE TABLE other (x INTEGER) STRICT;", "");
     let refused = apply(&mut link, &steps).await.unwrap_err();
     assert!(refused.to_string().contains("has been modified"), "{refused}");
     assert!(matches!(
         apply(&mut link, &STEPS).await,
-        Err(StoreError::Refused(Refusal::NewerSchema { found: 5, known: 4 }))
+        Err(StoreError::Refused(Refusal::NewerSchema { found, known: NEWEST })) if found == NEWEST + 1
     ));
     assert!(matches!(require_newest(&mut link).await, Err(StoreError::Refused(Refusal::NewerSchema { .. }))));
 }

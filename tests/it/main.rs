@@ -1,6 +1,7 @@
 //! The one integration-test binary; each module is a group of scenarios.
 
 mod adopt;
+mod api;
 mod cli_bad_input;
 mod cli_token;
 mod cli_verbs;
@@ -18,7 +19,6 @@ mod lookahead;
 mod modes;
 mod operator;
 mod ops_control;
-mod ops_http;
 mod parity;
 mod plan;
 mod process;

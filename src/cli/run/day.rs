@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{GuardianFrom, RunArgs, plan};
 use crate::actors::last_words::{Ending, LastWords};
 use crate::actors::supervisor::{self, Finding, Supervisor};
+use crate::api::state::SharedShelf;
 use crate::config::Effective;
 use crate::engine::handle::{Ask, EngineHandle};
 use crate::engine::runtime::Stopped;
@@ -30,6 +31,8 @@ pub(super) struct Ground {
     /// The simulator in place of the broker.
     pub(super) access: Option<SimAccess>,
     pub(super) store: Option<StoreUrl>,
+    /// Where the API finds the day's database.
+    pub(super) shelf: SharedShelf,
 }
 
 impl Ground {
@@ -139,6 +142,7 @@ async fn live(
         return Ok(Stopped::Asked);
     }
     let mut started = start::start(plan, status, asks).await.map_err(|e| with_guardian(args, e))?;
+    ground.shelf.store(Some(Arc::new(started.shelf()?)));
     if is_guarded && args.guardian == GuardianFrom::Run {
         post::start(&args.data_dir, &guardian_arguments(args))
             .with_context(|| format!("the guardian does not start; see {} in the data folder", post::LOG))?;

@@ -22,6 +22,7 @@ use sim::World;
 
 use super::config::named_or_default;
 use super::exit::{BadUsage, Code};
+use crate::api::state::SharedShelf;
 use crate::config::{self, Effective};
 use crate::engine::sim::SimAccess;
 use crate::engine::start::{Plan, Role};
@@ -70,9 +71,16 @@ pub struct RunArgs {
     /// What goes wrong at the simulator in this process: a fault schedule, see docs/FAULTS.md.
     #[arg(long, value_name = "FILE", conflicts_with = "simulator")]
     pub faults: Option<PathBuf>,
-    /// Where health and metrics are served; loopback only.
+    /// Where the API, health and metrics are served. Another address than loopback needs --allow-host too.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
+    /// A name under which the API may be called from outside, with its port unless that is the scheme's own; may be
+    /// repeated. Calls under any other name than these and loopback's are refused.
+    #[arg(long, value_name = "NAME[:PORT]")]
+    pub allow_host: Vec<String>,
+    /// How many calls the API lets through, as a multiple of the usual.
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = parse_rate)]
+    pub api_rate: f64,
     /// Trading days to live, nights and holidays between them waited through; without end at a broker, one where a
     /// simulator is met, when not given. A simulator in this process skips its nights.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -117,6 +125,11 @@ pub(super) fn mode(args: &RunArgs, config: &Effective) -> anyhow::Result<Mode> {
     }
 }
 
+fn parse_rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate| (0.1..=1_000.0).contains(rate));
+    rate.ok_or_else(|| "a number from 0.1 to 1000".to_owned())
+}
+
 fn parse_speed(text: &str) -> Result<f64, String> {
     let speed: f64 = text.parse().map_err(|_| "a number from 1 to 1000".to_owned())?;
     if (1.0..=MOST_SPEED).contains(&speed) { Ok(speed) } else { Err("a number from 1 to 1000".to_owned()) }
@@ -143,7 +156,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Code> {
         let access = world.as_ref().map(World::access).cloned();
         let days = args.days.or_else(|| access.is_some().then_some(1));
         let may_wait = args.days.is_some() || days.is_none();
-        let ground = Ground { args: Arc::new(args.clone()), mode, access, store: url };
+        let ground = Ground { args: Arc::new(args.clone()), mode, access, store: url, shelf: SharedShelf::default() };
         serve::serve(Run { ground, config, world: world.as_ref(), days, may_wait }).await
     });
     drop(world);

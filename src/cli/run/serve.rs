@@ -1,6 +1,7 @@
 //! A run from its first start to its end: operator's socket, health and signals, which outlive the days, and the loop
 //! over the days. An engine of its own lives each of them.
 
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,10 @@ use super::day::{Day, Ground, News};
 use super::night::{self, Rest, Told};
 use super::sim::World;
 use super::{mode, reload};
+use crate::api::limits::Rates;
+use crate::api::server;
+use crate::api::state::ApiState;
+use crate::api::tokens::Tokens;
 use crate::cli::config::named_or_default;
 use crate::cli::exit::Code;
 use crate::clock::SessionClock;
@@ -26,10 +31,8 @@ use crate::engine::runtime::Stopped;
 use crate::engine::start::StartError;
 use crate::engine::status::{Alarm, Mode as StatusMode, Status};
 use crate::journal::run::Mode;
-use crate::ops::api_token::ApiToken;
 use crate::ops::control::SOCKET;
 use crate::ops::control::server::ControlServer;
-use crate::ops::http::{self, HttpState};
 use crate::ops::screen;
 
 /// Between two looks at the clock while nothing else happens, wall time.
@@ -97,23 +100,36 @@ pub(super) async fn serve(run: Run<'_>) -> anyhow::Result<Code> {
     let base = reload::Base::of(&run.config);
     let handle = handle.reading(reload::reader(&args, base.clone(), clock.speed()));
     let control = ControlServer::bind(&args.data_dir.join(SOCKET)).await?;
-    let (token, shown) = ApiToken::open(&args.data_dir)?;
-    if let Some(shown) = shown {
-        eprintln!("read token for /health and /metrics, shown once: {}", shown.expose_secret());
+    // A log keeps what is printed there.
+    let is_read_by_a_person = std::io::stderr().is_terminal();
+    let (tokens, secrets) = Tokens::open(&args.data_dir, is_read_by_a_person, SessionClock::wall().now())?;
+    if let Some(shown) = secrets.read {
+        eprintln!("read token for /health, /metrics and the API, shown once: {}", shown.expose_secret());
+    }
+    if let Some(shown) = secrets.admin {
+        eprintln!("admin token \"first\" of the API, shown once: {}", shown.expose_secret());
     }
     let recorder = PrometheusBuilder::new().build_recorder();
     let metrics = recorder.handle();
     // A second recorder in one process (tests) keeps the first.
     let _ = ::metrics::set_global_recorder(recorder);
-    let state = HttpState { engine: handle.clone(), clock: clock.clone(), token, metrics, hosts: [].into() };
+    let (rates, shelf) = (Rates::times(args.api_rate), run.ground.shelf.clone());
+    let state = ApiState::new(handle.clone(), clock.clone(), tokens, metrics, shelf, rates);
     // Both before the start, which opens sockets and may send: what cannot be had is said while nothing has happened.
-    let (listening, http) = http::serve(args.listen, state)?;
+    let (listening, http) = server::serve(args.listen, &args.allow_host, state)?;
+    if !listening.ip().is_loopback() {
+        eprintln!(
+            "warning: {listening} is open to other machines and tokens travel in the clear: put a proxy with TLS before it"
+        );
+    }
     let (up, is_up) = oneshot::channel();
     actix_rt::spawn(async move {
         if is_up.await.is_err() {
             return;
         }
         tokio::spawn(control.serve(handle.clone()));
+        let dir = args.data_dir.display();
+        eprintln!("API: http://{listening}/api/v2/docs/ (tokens: scalper api-token create --data-dir {dir})");
         eprintln!("health and metrics: http://{listening}/healthz, /health, /metrics");
         eprintln!("scalper status --data-dir {}", args.data_dir.display());
         listen_to_signals(&handle);

@@ -1,6 +1,5 @@
 //! The engine's end of the operator's socket.
 
-use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -10,11 +9,12 @@ use scalper_decide::domain::event::OperatorCommand;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::protocol::{LINE_MAX, Request, Response};
 use crate::engine::handle::{EngineHandle, Outcome};
+use crate::ops::once::{KeyReused, Once};
 
 /// Connections at a time; more wait in the listener's queue.
 const CONNECTIONS: usize = 16;
@@ -51,36 +51,8 @@ impl Drop for ControlServer {
     }
 }
 
-/// The outcome of one command, once there is one.
-type Slot = Arc<Mutex<Option<Outcome>>>;
-
-/// Outcomes by key, oldest forgotten first. A key is taken before its command runs, so that a repeated one waits
-/// for the first instead of running beside it.
-#[derive(Debug, Default)]
-struct Remembered {
-    outcomes: HashMap<Uuid, (OperatorCommand, Slot)>,
-    order: VecDeque<Uuid>,
-}
-
-impl Remembered {
-    fn slot(&mut self, key: Uuid, command: OperatorCommand) -> Result<Slot, Outcome> {
-        if let Some((known, slot)) = self.outcomes.get(&key) {
-            if *known != command {
-                return Err(Outcome::refused("KEY_REUSED", format!("key {key} was used for another command")));
-            }
-            return Ok(slot.clone());
-        }
-        if self.order.len() == REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.outcomes.remove(&oldest);
-        }
-        let slot = Arc::new(Mutex::new(None));
-        self.outcomes.insert(key, (command, slot.clone()));
-        self.order.push_back(key);
-        Ok(slot)
-    }
-}
+/// Outcomes by key.
+type Remembered = Once<Uuid, OperatorCommand, Outcome>;
 
 impl ControlServer {
     /// Opens the socket, readable and writable by its owner only. A file left by a process that died is replaced.
@@ -105,7 +77,7 @@ impl ControlServer {
     /// Serves until the task is dropped.
     pub async fn serve(self, engine: EngineHandle) {
         let seats = Arc::new(Semaphore::new(CONNECTIONS));
-        let remembered = Arc::new(Mutex::new(Remembered::default()));
+        let remembered = Arc::new(Remembered::new(REMEMBERED));
         loop {
             let seat = seats.clone().acquire_owned().await.expect("the semaphore is never closed");
             let stream = match self.listener.accept().await {
@@ -136,12 +108,7 @@ impl ControlServer {
     }
 }
 
-async fn converse(
-    stream: UnixStream,
-    engine: &EngineHandle,
-    remembered: &Mutex<Remembered>,
-    actor: &str,
-) -> io::Result<()> {
+async fn converse(stream: UnixStream, engine: &EngineHandle, remembered: &Remembered, actor: &str) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read);
     while let Some(line) = next_line(&mut lines).await? {
@@ -171,13 +138,13 @@ async fn send(write: &mut OwnedWriteHalf, response: &Response) -> io::Result<()>
     write.write_all(&line).await
 }
 
-async fn answer(request: Request, engine: &EngineHandle, remembered: &Mutex<Remembered>, actor: &str) -> Response {
+async fn answer(request: Request, engine: &EngineHandle, remembered: &Remembered, actor: &str) -> Response {
     let outcome = match request {
         Request::Status | Request::Watch => {
             return Response::Status { status: Box::new((*engine.status()).clone()) };
         }
-        Request::Operate { key, command } => match remembered.lock().await.slot(key, command.clone()) {
-            Err(refused) => refused,
+        Request::Operate { key, command } => match remembered.slot(&key, command.clone()) {
+            Err(KeyReused) => Outcome::refused("KEY_REUSED", format!("key {key} was used for another command")),
             Ok(slot) => {
                 let mut known = slot.lock().await;
                 match &*known {

@@ -83,6 +83,31 @@ pub(crate) struct WriterHandle {
     pub(crate) durability: watch::Receiver<Durability>,
 }
 
+impl WriterHandle {
+    pub(crate) fn send(&self, job: Job) -> Result<(), StoreError> {
+        self.jobs.send(job).map_err(|_| StoreError::Closed)
+    }
+
+    /// Runs `work` in one transaction of the writer, fenced when a lease is held. Any error rolls back.
+    pub(crate) async fn transact<T: Send + 'static>(
+        &self,
+        work: impl for<'a> FnOnce(&'a mut Link) -> BoxFuture<'a, Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (give, mut got) = oneshot::channel();
+        let work: Work = Box::new(move |link| {
+            Box::pin(async move {
+                let value = work(link).await?;
+                let _ = give.send(value);
+                Ok(())
+            })
+        });
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::Transact(work, reply))?;
+        answer.await.map_err(|_| StoreError::Closed)??;
+        got.try_recv().map_err(|_| StoreError::Closed)
+    }
+}
+
 /// Starts the writer's thread and the emergency journal's.
 pub(crate) fn start(url: StoreUrl, link: Link, emergency: EmergencyFile) -> WriterHandle {
     let start = Durability {

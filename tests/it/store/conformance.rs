@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use super::market_day;
 use super::postgres::Server;
+use super::subscriptions::subscriptions;
 
 /// Dense enough for trades, small enough for a test.
 const TICKS: usize = 60_000;
@@ -374,6 +375,8 @@ macro_rules! suite {
             a_halt_outlives_its_day(dir.path(), &url).await;
             let (dir, url) = fresh("crashes");
             crashes_are_counted(dir.path(), &url).await;
+            let (dir, url) = fresh("subscriptions");
+            subscriptions(dir.path(), &url).await;
             let (dir, url) = fresh("guarded");
             schema_is_guarded(dir.path(), &url).await;
             let (dir, url) = fresh("journal");

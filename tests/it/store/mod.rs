@@ -7,3 +7,4 @@ mod kills;
 mod market_day;
 mod measure;
 pub(crate) mod postgres;
+mod subscriptions;

@@ -39,9 +39,9 @@ fn what_settled_books_prove_can_be_taken_over_at_the_brokers_average() {
     d.push(at(2), &bought);
     assert_eq!(d.adopt(at(2), None), Err(AdoptRefusal::Unsettled), "the list is older than the trade");
     let shown = PositionRow { day_paid: Some(Money::from_paise(2_250_001)), ..position(3, 0) };
-    d.round(at(4), &[bought.clone()], &[], std::slice::from_ref(&shown));
+    d.round(at(4), std::slice::from_ref(&bought), &[], std::slice::from_ref(&shown));
     assert_eq!(d.adopt(at(5), None), Err(AdoptRefusal::Unsettled), "one list proves nothing (D12)");
-    d.round(at(7), &[bought.clone()], &[], std::slice::from_ref(&shown));
+    d.round(at(7), std::slice::from_ref(&bought), &[], std::slice::from_ref(&shown));
     let seen: Vec<_> = d.r.foreign_positions().collect();
     assert_eq!((seen.len(), seen[0].units, seen[0].is_settled), (1, 3 * LOT, true));
 

@@ -1,4 +1,4 @@
-//! The token that reads `/health` and `/metrics`: 256 random bits, shown once when it is made, kept as a hash (S17).
+//! The read token every data folder has (`/health`, `/metrics`, reads of the API): 256 random bits, shown once when it is made, kept as a hash (S17).
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -35,6 +35,17 @@ pub enum ApiTokenError {
     Random(String),
 }
 
+/// A new secret of 256 random bits, with its hash.
+///
+/// # Errors
+/// [`ApiTokenError::Random`].
+pub(super) fn mint() -> Result<(blake3::Hash, SecretString), ApiTokenError> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes).map_err(|e| ApiTokenError::Random(e.to_string()))?;
+    let text = blake3::Hash::from(bytes).to_hex().to_string();
+    Ok((blake3::hash(text.as_bytes()), SecretString::from(text)))
+}
+
 impl ApiToken {
     /// The token of this data directory. The first time one is made and returned beside it, to be shown once.
     ///
@@ -48,19 +59,13 @@ impl ApiToken {
                 Ok((ApiToken { hash }, None))
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                let (token, secret) = ApiToken::mint()?;
+                let (hash, secret) = mint()?;
+                let token = ApiToken { hash };
                 token.save(&path).map_err(|source| ApiTokenError::Io { path, source })?;
                 Ok((token, Some(secret)))
             }
             Err(source) => Err(ApiTokenError::Io { path, source }),
         }
-    }
-
-    fn mint() -> Result<(ApiToken, SecretString), ApiTokenError> {
-        let mut bytes = [0_u8; 32];
-        getrandom::fill(&mut bytes).map_err(|e| ApiTokenError::Random(e.to_string()))?;
-        let text = blake3::Hash::from(bytes).to_hex().to_string();
-        Ok((ApiToken { hash: blake3::hash(text.as_bytes()) }, SecretString::from(text)))
     }
 
     fn save(&self, path: &Path) -> io::Result<()> {
