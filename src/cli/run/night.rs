@@ -65,7 +65,11 @@ impl Rest {
         match &self.failed {
             None => format!("the session of {}", when(&self.session)),
             Some(why) => {
-                format!("another start for the session of {} at {}: {why}", when(&self.session), self.start_at.ist_text())
+                format!(
+                    "another start for the session of {} at {}: {why}",
+                    when(&self.session),
+                    self.start_at.ist_text()
+                )
             }
         }
     }
@@ -115,7 +119,8 @@ pub(super) fn answer(ask: Ask, rest: &Rest, noted: &mut Vec<OperatorCommand>) ->
         }
         Ask::Configure { settings, actor, answer } => {
             tracing::info!(target: "control", actor, hash = settings.hash, "settings read again");
-            let text = format!("the settings are right; the start for the session of {} takes them", when(&rest.session));
+            let text =
+                format!("the settings are right; the start for the session of {} takes them", when(&rest.session));
             let _ = answer.send(Outcome::Done { text });
             return if rest.failed.is_some() { Told::TryAgain } else { Told::Nothing };
         }
