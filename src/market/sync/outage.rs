@@ -14,7 +14,7 @@ use crate::broker::dhan::feed::{FeedConfig, FeedEvent, MarketFeed};
 use crate::broker::dhan::socket::test_server::some;
 use crate::broker::dhan::socket::{LinkState, Piper, SocketConfig};
 use crate::clock::SessionClock;
-use crate::market::planner::SocketId;
+use crate::market::planner::{Limits, SocketId};
 
 #[test]
 fn an_hour_s_outage_makes_a_bounded_number_of_attempts_and_they_never_stop() {
@@ -48,8 +48,10 @@ fn an_hour_s_outage_makes_a_bounded_number_of_attempts_and_they_never_stop() {
                 told.link(SocketId(socket as u8 + 1), Link::Down { in_vain: true });
             }
         }));
-        handle.always(vec![chain("ALL", 0..25_000)]);
-        spawn_local(run(handle.clone(), Settings::default(), reins, reports, || Expected::ALL, |_, _| {}, |_| {}));
+        handle.always(vec![chain("ALL", 0..500)]);
+        let limits = Limits { per_socket: 100, ..Limits::default() };
+        let settings = Settings { limits, ..Settings::default() };
+        spawn_local(run(handle.clone(), settings, reins, reports, || Expected::ALL, |_, _| {}, |_| {}));
         tokio::time::sleep(Duration::from_secs(3_600)).await;
         assert!(failures.load(Ordering::Relaxed) > 0);
     });

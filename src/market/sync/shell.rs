@@ -2,7 +2,7 @@
 //! sockets. It runs beside the sockets on the thread that reads them; a plan for thousands is made elsewhere, so that no
 //! frame waits for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +44,8 @@ struct Desk {
     manager: Manager,
     confirm: Confirm,
     version: u64,
+    /// Legs anybody wants, the same ones of two owners twice.
+    legs: usize,
     looked_at: Ms,
     painted_at: Option<Ms>,
     alarms: BTreeMap<String, u64>,
@@ -59,7 +61,7 @@ struct Turn {
 
 impl Desk {
     fn is_heavy(&self) -> bool {
-        self.manager.handed().0.len() + self.manager.queued() > MANY
+        self.legs.max(self.manager.handed().0.len()) > MANY
     }
 
     fn turn(&mut self, now: Ms, handle: &Handle, sent: &[usize], expected: Expected) -> Turn {
@@ -68,8 +70,9 @@ impl Desk {
         let (links, news) = handle.take(self.version);
         if let Some((version, desired)) = news {
             self.version = version;
-            let legs = desired.tier_b.iter().map(|chain| &chain.legs).chain(desired.tier_a.iter().map(|e| &e.legs));
-            quotes.list(desired.pins.keys().chain(legs.flatten()).copied());
+            let legs = || desired.tier_b.iter().map(|chain| &chain.legs).chain(desired.tier_a.iter().map(|e| &e.legs));
+            quotes.list(desired.pins.keys().chain(legs().flatten()).copied());
+            self.legs = desired.pins.len() + legs().map(BTreeSet::len).sum::<usize>();
             self.manager.want(desired);
         }
         for (socket, link) in links {
@@ -125,7 +128,7 @@ pub async fn run(
     handle.begin();
     let (manager, confirm) = (Manager::new(settings), Confirm::new(settings));
     let (alarms, painted_at) = (BTreeMap::new(), None);
-    let mut desk = Desk { manager, confirm, version: 0, looked_at: 0, painted_at, alarms };
+    let mut desk = Desk { manager, confirm, version: 0, legs: 0, looked_at: 0, painted_at, alarms };
     let start = Instant::now();
     loop {
         let now = start.elapsed().as_millis() as Ms;
