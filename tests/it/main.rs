@@ -24,6 +24,7 @@ mod reconciled;
 mod review;
 mod scenarios;
 mod store;
+mod subscriptions;
 mod support;
 mod tidy;
 mod wired;
