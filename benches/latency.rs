@@ -364,7 +364,7 @@ async fn trade(door: Door, day: NaiveDate, notes: &Shared, step: LockStep, go: o
         instruments: master.instruments,
         venue: Venue::Broker(Box::new(venue)),
         market: Arc::new(client),
-        sockets: SocketPlan { feed: FeedConfig::new(feed), credentials },
+        sockets: SocketPlan::new(FeedConfig::new(feed), credentials),
         bell: Bell::default(),
         doctor,
         role: Role::Engine { guard: None },

@@ -27,6 +27,7 @@ use crate::actors::lanes::LaneCounts;
 use crate::broker::dhan::rest::budget_log::BudgetLog;
 use crate::clock::SessionClock;
 use crate::journal::writer::JournalWriter;
+use crate::market::sync::Standing;
 use crate::store::writer::Health;
 
 /// Alarms kept.
@@ -45,6 +46,8 @@ pub struct Evidence {
     pub quoted: BTreeSet<InstrumentId>,
     /// Everything subscribed.
     pub subscribed: BTreeSet<InstrumentId>,
+    /// What the feed's sockets carry and what of it is confirmed.
+    pub subscriptions: Arc<Standing>,
     /// Packets read.
     pub packets: u64,
     /// Order updates read.
@@ -207,6 +210,7 @@ impl Publisher {
         status.blocks = books.risk.gate().closed();
         status.feed = evidence.feed.clone();
         status.push = evidence.push.clone();
+        status.subscriptions = Arc::clone(&evidence.subscriptions);
         status.reconciled_at = books.reconciler.reconciled_at();
         status.in_doubt = books.orders.in_doubt().count() as u32;
         status.foreign_orders = books.reconciler.foreign_orders() as u32;

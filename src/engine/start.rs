@@ -39,7 +39,7 @@ use super::runtime::{OnLook, Runtime, Stopped};
 use super::schedule::Schedule;
 use super::sent_log::SentLog;
 use super::settlement::Levels;
-use super::sockets::{self, SharedEvidence, SocketPlan};
+use super::sockets::{self, SharedEvidence, SocketPlan, Watching};
 use super::status::{Mode, Status};
 use super::strain::Strain;
 use super::subscriptions::{follow_session, subscriptions};
@@ -338,7 +338,9 @@ pub async fn start_in_step(
     let Opening { core, mut projector, mut journal, notes, reads, commands, levels, .. } = opening;
 
     let evidence: SharedEvidence = Rc::new(RefCell::new(Evidence::default()));
-    let sockets = sockets::start(plan.sockets.clone(), updates, clock, core.universe(), &hours, &inbox, &evidence);
+    let watching = Watching { bell: plan.bell.clone(), judges: lock_step.is_none() };
+    let sockets =
+        sockets::start(plan.sockets.clone(), updates, clock, core.universe(), &hours, &inbox, &evidence, watching);
     follow_session(clock, &hours, sockets.data_expected.clone());
     if let Execution::Broker(broker) = &execution {
         recovered.resume(&broker.gateway);

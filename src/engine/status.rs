@@ -2,6 +2,7 @@
 //! looks (`status`, `/health`, metrics, dashboard). Ages are taken when it is read, from the times it carries.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 use scalper_decide::domain::{Age, Instant, Underlying};
@@ -9,6 +10,7 @@ use scalper_decide::rate_budget::WindowUse;
 use serde::{Deserialize, Serialize};
 
 use crate::broker::dhan::rest::budget_log::{self, Standing};
+use crate::market::sync;
 
 /// How the engine is connected to the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -304,6 +306,9 @@ pub struct Status {
     pub blocks: Vec<String>,
     /// The market feed.
     pub feed: Link,
+    /// What the feed's sockets carry, and what of it data has come of.
+    #[serde(default)]
+    pub subscriptions: Arc<sync::Standing>,
     /// The order-update push.
     pub push: Link,
     /// When the broker's books were last read clean, session time.
@@ -358,6 +363,7 @@ impl Status {
             ready: Ready { exits: false, entries: false, waiting_for: vec!["the start to finish".to_owned()] },
             blocks: Vec::new(),
             feed: Link { state: "down".to_owned(), ..Link::default() },
+            subscriptions: Arc::default(),
             push: Link { state: "down".to_owned(), ..Link::default() },
             reconciled_at: None,
             in_doubt: 0,

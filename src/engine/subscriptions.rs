@@ -1,7 +1,6 @@
 //! What the feed is asked for, and when silence on it is a fault.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use chrono::NaiveDate;
 use scalper_decide::domain::{IndexPrice, InstrumentId, SessionHours, Underlying};
@@ -11,6 +10,7 @@ use super::runtime::OnLook;
 use super::sockets::{self, SharedEvidence, Sockets};
 use super::watch::Watch;
 use crate::clock::SessionClock;
+use crate::market::planner::{Pin, PinReason};
 
 /// Tells the feed while the session is open.
 pub(super) fn follow_session(clock: &SessionClock, hours: &SessionHours, expected: watch::Sender<bool>) {
@@ -43,20 +43,23 @@ pub(super) fn subscriptions(
             evidence.borrow().levels.iter().map(|(u, (paise, _))| (*u, IndexPrice::from_paise(*paise))).collect();
         let working =
             books.orders.orders().filter(|(order, _)| !order.state.is_terminal()).map(|(o, _)| o.spec.instrument);
-        let pinned: BTreeSet<InstrumentId> = books.risk.held().chain(working).collect();
+        let working: BTreeSet<InstrumentId> = working.collect();
+        let held: BTreeSet<InstrumentId> = books.risk.held().collect();
         let set = if all {
             universe.iter().map(|instrument| instrument.id).collect()
         } else {
-            watch.wanted(universe, day, &levels, &indices, &pinned)
+            watch.wanted(universe, day, &levels, &indices, &(&held | &working))
         };
-        let wanted = sockets::wanted(universe, set.iter());
+        let pin = |id: &InstrumentId| {
+            let why = match (held.contains(id), working.contains(id)) {
+                (true, _) => PinReason::Position,
+                (false, true) => PinReason::WorkingOrder,
+                (false, false) => PinReason::Candidate,
+            };
+            let (key, mode) = sockets::wanted(universe, *id);
+            (key, Pin { why, mode })
+        };
+        sockets.feed.pin(set.iter().map(pin).collect());
         evidence.borrow_mut().subscribed = set;
-        sockets.wanted.send_if_modified(|held| {
-            let differs = **held != wanted;
-            if differs {
-                *held = Arc::new(wanted);
-            }
-            differs
-        });
     })
 }

@@ -28,6 +28,7 @@ mod review;
 mod scenarios;
 mod soak;
 mod store;
+mod subscriptions;
 mod support;
 mod tidy;
 mod wired;

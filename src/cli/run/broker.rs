@@ -166,7 +166,7 @@ impl Ground {
         let Ground { hosts, clock, keeper, account, budget, bell } = self;
         let instruments = master::of_role(&role, &client, &args.data_dir, &config, &clock).await?;
         let credentials = token_care::for_sockets(keeper.subscribe());
-        let sockets = SocketPlan { feed: FeedConfig::new(&hosts.feed), credentials };
+        let sockets = SocketPlan::new(FeedConfig::new(&hosts.feed), credentials);
         let at = AtBroker { keeper: Arc::clone(&keeper), reads: Arc::new(client.clone()) };
         let doctor = Patient::new(venue.mode(), Ok(at), clock.clone(), args.data_dir.clone(), &config);
         token_care::start(keeper, client.clone(), bell.clone());

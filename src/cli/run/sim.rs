@@ -90,7 +90,7 @@ pub(in crate::cli) async fn plan(
     let client =
         Client::<Sim>::for_simulator(&access.rest, fixed(credentials.clone()), budget.clone(), Limits::default())?;
     let instruments = master::of_role(&role, &client, &args.data_dir, &config, &clock).await?;
-    let sockets = SocketPlan { feed: FeedConfig::new(&access.feed), credentials: watch::channel(Some(credentials)).1 };
+    let sockets = SocketPlan::new(FeedConfig::new(&access.feed), watch::channel(Some(credentials)).1);
     let updates = SocketConfig::new(&access.order_updates);
     let orders = Arc::new(client.orders_at_simulator());
     let venue = BrokerVenue::new::<Sim>(orders, Arc::new(client.clone()), updates, reconciler(&config, clock.speed()));

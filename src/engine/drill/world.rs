@@ -48,7 +48,7 @@ use crate::engine::runtime::{Runtime, Stopped};
 use crate::engine::schedule::Schedule;
 use crate::engine::sent_log::SentLog;
 use crate::engine::settlement::Levels;
-use crate::engine::sockets::{self, SharedEvidence, SocketPlan};
+use crate::engine::sockets::{self, SharedEvidence, SocketPlan, Watching};
 use crate::engine::status::{Mode, Status};
 use crate::engine::strain::Strain;
 use crate::engine::subscriptions::{follow_session, subscriptions};
@@ -270,12 +270,11 @@ async fn world(drill: Drill) -> Played {
     let evidence: SharedEvidence = Rc::new(RefCell::new(Evidence::default()));
     let (_keep, credentials) = watch::channel(Some(broker.credentials.clone()));
     let socket = |url: &str| SocketConfig { pipe: Some(broker.piper.clone()), ..SocketConfig::new(url) };
-    let plan = SocketPlan {
-        feed: FeedConfig { socket: socket("ws://sim/feed"), sockets: 1, ..FeedConfig::new("ws://sim/feed") },
-        credentials,
-    };
+    let feed = FeedConfig { socket: socket("ws://sim/feed"), sockets: 1, ..FeedConfig::new("ws://sim/feed") };
+    let plan = SocketPlan::new(feed, credentials);
     let updates = Some(socket("ws://sim/orderupdate"));
-    let sockets = sockets::start(plan, updates, &clock, core.universe(), &hours, &inbox, &evidence);
+    let watching = Watching { bell: Bell::default(), judges: true };
+    let sockets = sockets::start(plan, updates, &clock, core.universe(), &hours, &inbox, &evidence, watching);
     follow_session(&clock, &hours, sockets.data_expected.clone());
     let (name, now) = ("drill".to_owned(), clock.now());
     let publisher = Publisher::new(Mode::Sim, name.clone(), name, indices.clone(), now, hours.clone(), budget);

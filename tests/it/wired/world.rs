@@ -156,7 +156,7 @@ async fn trade(
         instruments: master.instruments.clone(),
         venue: Venue::Broker(Box::new(venue)),
         market: Arc::new(client),
-        sockets: SocketPlan { feed: FeedConfig::new(&door.addresses.feed), credentials },
+        sockets: SocketPlan::new(FeedConfig::new(&door.addresses.feed), credentials),
         bell: Bell::default(),
         doctor,
         role: Role::Engine { guard: None },

@@ -7,7 +7,10 @@ mod tick_builder;
 mod tests;
 
 use std::cell::RefCell;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 
 use scalper_decide::domain::Instant;
 use tokio::sync::watch;
@@ -77,13 +80,36 @@ pub enum FeedEvent<'a> {
     },
 }
 
+/// Says what one socket does. When those of all sockets are dropped the feed ends.
+#[derive(Debug)]
+pub struct SocketReins {
+    open: Arc<AtomicBool>,
+    wanted: watch::Sender<Arc<Wanted>>,
+}
+
+impl SocketReins {
+    /// What it carries from now on; `open` connects it even while that is nothing.
+    pub fn set(&self, open: bool, wanted: Arc<Wanted>) {
+        self.open.store(open, Ordering::Release);
+        self.wanted.send_replace(wanted);
+    }
+}
+
+/// Who says which socket carries what.
+enum Source {
+    /// The feed itself, for one wanted set.
+    Shared(watch::Receiver<Arc<Wanted>>),
+    /// Somebody with the reins of each socket.
+    Led(Vec<(Arc<AtomicBool>, watch::Receiver<Arc<Wanted>>)>),
+}
+
 /// The market feed. [`MarketFeed::run`] does everything; what stays outside is the evidence.
 pub struct MarketFeed {
     config: FeedConfig,
     clock: SessionClock,
     credentials: CredentialsWatch,
     data_expected: watch::Receiver<bool>,
-    wanted: watch::Receiver<Arc<Wanted>>,
+    source: Source,
     reports: Vec<watch::Sender<LinkReport>>,
 }
 
@@ -99,7 +125,22 @@ impl MarketFeed {
         wanted: watch::Receiver<Arc<Wanted>>,
     ) -> MarketFeed {
         let reports = (0..config.sockets.max(1)).map(|_| watch::Sender::new(LinkReport::new())).collect();
-        MarketFeed { config, clock, credentials, data_expected, wanted, reports }
+        MarketFeed { config, clock, credentials, data_expected, source: Source::Shared(wanted), reports }
+    }
+
+    /// A feed whose sockets are told one by one what to carry; all are closed at first. Limits are the caller's to keep.
+    pub fn led(
+        config: FeedConfig,
+        clock: SessionClock,
+        credentials: CredentialsWatch,
+        data_expected: watch::Receiver<bool>,
+    ) -> (MarketFeed, Vec<SocketReins>) {
+        let sockets = config.sockets.max(1);
+        let reins = |_| SocketReins { open: Arc::default(), wanted: watch::Sender::default() };
+        let reins: Vec<SocketReins> = (0..sockets).map(reins).collect();
+        let source = Source::Led(reins.iter().map(|r| (Arc::clone(&r.open), r.wanted.subscribe())).collect());
+        let reports = (0..sockets).map(|_| watch::Sender::new(LinkReport::new())).collect();
+        (MarketFeed { config, clock, credentials, data_expected, source, reports }, reins)
     }
 
     /// The newest report of each socket, refreshed at every change and every ping.
@@ -107,38 +148,70 @@ impl MarketFeed {
         self.reports.iter().map(watch::Sender::subscribe).collect()
     }
 
-    /// Runs the feed in the calling task and hands it every event; returns when the sender of `wanted` is gone. The
+    /// Runs the feed in the calling task and hands it every event; returns when whoever says what is wanted is gone. The
     /// sink must not call back into the feed.
     pub async fn run(self, sink: impl FnMut(FeedEvent<'_>)) {
-        let MarketFeed { config, clock, credentials, data_expected, mut wanted, reports } = self;
+        let MarketFeed { config, clock, credentials, data_expected, source, reports } = self;
         let sink = RefCell::new(sink);
         let gate = Arc::new(Gate::new());
-        let mut shards = Shards::new(reports.len(), config.per_socket);
-        let sets: Vec<watch::Sender<Arc<Wanted>>> = reports.iter().map(|_| watch::Sender::default()).collect();
-        let sockets = reports.into_iter().zip(&sets).enumerate().map(|(socket, (reports, set))| {
-            let inputs = Inputs {
-                credentials: credentials.clone(),
-                data_expected: data_expected.clone(),
-                wanted: set.subscribe(),
-            };
-            let protocol = FeedProtocol::new(socket, config.per_message, &sink);
-            let gate = Arc::clone(&gate);
-            Driver::new(socket as u32, config.socket.clone(), clock.clone(), inputs, gate, reports, protocol).run()
-        });
-        let sockets = futures_util::future::join_all(sockets.collect::<Vec<_>>());
-        let share = async {
-            loop {
-                let (split, refused) = shards.split(&wanted.borrow_and_update().clone());
-                hand_out(&sets, split);
-                if refused > 0 {
-                    (sink.borrow_mut())(FeedEvent::Anomaly { socket: 0, anomaly: Anomaly::OverLimit { refused } });
-                }
-                if wanted.changed().await.is_err() {
-                    break;
-                }
+        let mut sets: Vec<watch::Sender<Arc<Wanted>>> = Vec::new();
+        let (wanted, led) = match source {
+            Source::Shared(wanted) => {
+                sets = reports.iter().map(|_| watch::Sender::default()).collect();
+                let closed = sets.iter().map(|set| (Arc::<AtomicBool>::default(), set.subscribe()));
+                (Some(wanted), closed.collect())
             }
-            drop(sets);
+            Source::Led(led) => (None, led),
+        };
+        let shards = Shards::new(reports.len(), config.per_socket);
+        let sockets = reports.into_iter().zip(led).enumerate().map(|(socket, (reports, (open, wanted)))| {
+            let (credentials, data_expected) = (credentials.clone(), data_expected.clone());
+            let inputs = Inputs { credentials, data_expected, wanted };
+            let protocol = FeedProtocol::new(socket, config.per_message, open, &sink);
+            let gate = Arc::clone(&gate);
+            let driver =
+                Driver::new(socket as u32, config.socket.clone(), clock.clone(), inputs, gate, reports, protocol);
+            Box::pin(driver.run()) as Pin<Box<dyn Future<Output = ()> + '_>>
+        });
+        let sockets = in_turns(sockets.collect());
+        let share = async {
+            match wanted {
+                Some(wanted) => share(wanted, shards, sets, &sink).await,
+                None => drop(sets),
+            }
         };
         tokio::join!(share, sockets);
     }
+}
+
+/// Splits one wanted set over the sockets until its sender is gone.
+async fn share(
+    mut wanted: watch::Receiver<Arc<Wanted>>,
+    mut shards: Shards,
+    sets: Vec<watch::Sender<Arc<Wanted>>>,
+    sink: &RefCell<impl FnMut(FeedEvent<'_>)>,
+) {
+    loop {
+        let (split, refused) = shards.split(&wanted.borrow_and_update().clone());
+        hand_out(&sets, split);
+        if refused > 0 {
+            (sink.borrow_mut())(FeedEvent::Anomaly { socket: 0, anomaly: Anomaly::OverLimit { refused } });
+        }
+        if wanted.changed().await.is_err() {
+            break;
+        }
+    }
+}
+
+/// Awaits all, and polls another one first each time: a task has a budget per turn, and behind a socket that always has
+/// data the last ones would never get their share of it.
+async fn in_turns(mut sockets: Vec<Pin<Box<dyn Future<Output = ()> + '_>>>) {
+    std::future::poll_fn(move |context| {
+        if !sockets.is_empty() {
+            sockets.rotate_left(1);
+        }
+        sockets.retain_mut(|socket| socket.as_mut().poll(context).is_pending());
+        if sockets.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }

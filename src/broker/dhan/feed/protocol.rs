@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use scalper_decide::domain::Instant;
 use secrecy::{ExposeSecret, SecretString};
@@ -19,6 +21,8 @@ const BATCH: usize = 256;
 
 pub(super) struct FeedProtocol<'s, S> {
     socket: usize,
+    /// Connected even while it carries nothing.
+    open: Arc<AtomicBool>,
     sink: &'s RefCell<S>,
     subscriptions: Subscriptions,
     wanted: usize,
@@ -26,9 +30,14 @@ pub(super) struct FeedProtocol<'s, S> {
 }
 
 impl<'s, S: FnMut(FeedEvent<'_>)> FeedProtocol<'s, S> {
-    pub(super) fn new(socket: usize, per_message: usize, sink: &'s RefCell<S>) -> FeedProtocol<'s, S> {
+    pub(super) fn new(
+        socket: usize,
+        per_message: usize,
+        open: Arc<AtomicBool>,
+        sink: &'s RefCell<S>,
+    ) -> FeedProtocol<'s, S> {
         let subscriptions = Subscriptions::new(per_message);
-        FeedProtocol { socket, sink, subscriptions, wanted: 0, batch: Vec::with_capacity(BATCH) }
+        FeedProtocol { socket, open, sink, subscriptions, wanted: 0, batch: Vec::with_capacity(BATCH) }
     }
 
     fn tell(&self, event: FeedEvent<'_>) {
@@ -100,7 +109,11 @@ impl<S: FnMut(FeedEvent<'_>)> Protocol for FeedProtocol<'_, S> {
     }
 
     fn needs_link(&self, wanted: &Wanted) -> bool {
-        !wanted.is_empty()
+        !wanted.is_empty() || self.open.load(Ordering::Acquire)
+    }
+
+    fn awaits_data(&self) -> bool {
+        self.wanted > 0
     }
 
     fn received(&mut self, at: Instant, message: &Message) -> Received {

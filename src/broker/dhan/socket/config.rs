@@ -18,6 +18,8 @@ pub struct SocketConfig {
     pub backoff_max: Duration,
     /// Pause after too many connections (429 on the upgrade, reason 805); up to a quarter more by chance.
     pub cool_off: Duration,
+    /// Connections that all sockets of one client may try in a minute.
+    pub dials_per_minute: usize,
     /// Pause between the sockets of one client when they return from a cool-off together.
     pub stagger: Duration,
     /// Age of a connection from which its end is an accident: the next back-off starts small again.
@@ -51,6 +53,7 @@ impl SocketConfig {
             backoff_min: Duration::from_millis(250),
             backoff_max: Duration::from_secs(15),
             cool_off: Duration::from_secs(60),
+            dials_per_minute: 30,
             stagger: Duration::from_secs(2),
             stable_after: Duration::from_secs(10),
             ping_every: Duration::from_secs(2),

@@ -177,6 +177,11 @@ impl<P: Protocol> Driver<P> {
                     () = sleep_until(until) => {}
                     () = gone(self.inputs.wanted.clone()) => return false,
                 }
+            } else if let Some(until) = self.gate.budget(Instant::now(), self.config.dials_per_minute) {
+                tokio::select! {
+                    () = sleep_until(until + self.backoff.pause()) => {}
+                    () = gone(self.inputs.wanted.clone()) => return false,
+                }
             } else {
                 return true;
             }
@@ -269,7 +274,7 @@ impl<P: Protocol> Driver<P> {
         let timer = sleep_until(opened);
         tokio::pin!(timer);
         loop {
-            let expected = *self.inputs.data_expected.borrow();
+            let expected = self.data_is_expected();
             let writing = !out.is_empty() || dirty;
             writing_since = if writing { writing_since.or_else(|| Some(Instant::now())) } else { None };
             tokio::select! {
@@ -293,6 +298,10 @@ impl<P: Protocol> Driver<P> {
                         return End { cause: DownCause::NothingWanted, next: Next::AtOnce, farewell: true };
                     }
                     self.protocol.want(&wanted, &mut out);
+                    if !expected && self.data_is_expected() {
+                        dog.expect_from(Instant::now());
+                        timer.as_mut().reset(Instant::now());
+                    }
                     self.publish();
                 }
                 () = changed(&mut self.inputs.data_expected) => {
@@ -369,6 +378,10 @@ impl<P: Protocol> Driver<P> {
                 }
             }
         }
+    }
+
+    fn data_is_expected(&self) -> bool {
+        *self.inputs.data_expected.borrow() && self.protocol.awaits_data()
     }
 
     /// Data is expected, pongs come, nothing else does (A4).

@@ -44,6 +44,10 @@ pub(crate) trait Protocol {
     fn farewell(&self) -> Option<Message>;
     /// Whether a connection has a purpose with this set.
     fn needs_link(&self, wanted: &Wanted) -> bool;
+    /// Whether data must come over it while the session is open.
+    fn awaits_data(&self) -> bool {
+        true
+    }
     /// A text or binary message.
     fn received(&mut self, at: Instant, message: &Message) -> Received;
     /// Instruments wanted, subscribed and seen.
