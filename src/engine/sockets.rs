@@ -75,6 +75,8 @@ impl SocketPlan {
 /// How the sockets of a run are watched.
 #[derive(Debug, Clone)]
 pub struct Watching {
+    /// When the session is.
+    pub hours: SessionHours,
     /// Alarms.
     pub bell: Bell,
     /// Whether silence is judged at all; not while somebody else moves the time.
@@ -162,18 +164,17 @@ pub fn start(
     updates: Option<SocketConfig>,
     clock: &SessionClock,
     universe: &Universe,
-    hours: &SessionHours,
     inbox: &Inbox,
     evidence: &SharedEvidence,
     watching: Watching,
 ) -> Sockets {
+    let Watching { hours, bell, judges } = watching;
     let (data_expected, expected_now) = watch::channel(false);
     let (updates_end, stop) = watch::channel(());
     let settings = settings(&plan.feed);
     let (feed, reins) = MarketFeed::led(plan.feed, clock.clone(), plan.credentials.clone(), expected_now);
     let manager = {
         let (hours, clock, seen) = (hours.clone(), clock.clone(), Rc::clone(evidence));
-        let Watching { bell, judges } = watching;
         let expected = move || if judges { Expected::at(&hours, clock.now()) } else { Expected::NONE };
         let ring = move |key, text| bell.ring(key, text);
         let show = move |standing| seen.borrow_mut().subscriptions = standing;

@@ -338,9 +338,8 @@ pub async fn start_in_step(
     let Opening { core, mut projector, mut journal, notes, reads, commands, levels, .. } = opening;
 
     let evidence: SharedEvidence = Rc::new(RefCell::new(Evidence::default()));
-    let watching = Watching { bell: plan.bell.clone(), judges: lock_step.is_none() };
-    let sockets =
-        sockets::start(plan.sockets.clone(), updates, clock, core.universe(), &hours, &inbox, &evidence, watching);
+    let watching = Watching { hours: hours.clone(), bell: plan.bell.clone(), judges: lock_step.is_none() };
+    let sockets = sockets::start(plan.sockets.clone(), updates, clock, core.universe(), &inbox, &evidence, watching);
     follow_session(clock, &hours, sockets.data_expected.clone());
     if let Execution::Broker(broker) = &execution {
         recovered.resume(&broker.gateway);

@@ -126,7 +126,7 @@ impl LiveQuotes {
                 socket: SocketId(slot.socket.load(Ordering::Relaxed) as u8),
             };
             fence(Ordering::Acquire);
-            if before % 2 == 0 && slot.version.load(Ordering::Relaxed) == before {
+            if before.is_multiple_of(2) && slot.version.load(Ordering::Relaxed) == before {
                 return Some(quote);
             }
             std::hint::spin_loop();

@@ -63,7 +63,7 @@ impl Wide {
                 underlying: Underlying::Nifty,
                 expiry: NaiveDate::from_ymd_opt(2026, 1, 13).unwrap(),
                 strike: Strike::from_points(10_000 + i64::from(n / 2)),
-                right: if n % 2 == 0 { Right::Call } else { Right::Put },
+                right: if n.is_multiple_of(2) { Right::Call } else { Right::Put },
                 lot: LotSize::new(65).unwrap(),
                 tick: Premium::from_paise(5),
                 max_order_qty: Qty::new(1_755),
@@ -148,8 +148,8 @@ async fn desk(options: u32, per_socket: usize) -> Desk {
     let hours = tables.calendar.hours(day()).unwrap().unwrap();
     let inbox = Inbox::new(Lanes::new(LaneLimits::default()), server.clock.clone());
     let evidence: SharedEvidence = Rc::new(RefCell::new(Evidence::default()));
-    let watching = Watching { bell: Bell::default(), judges: true };
-    let sockets = sockets::start(plan, None, &server.clock, &Universe::new(), &hours, &inbox, &evidence, watching);
+    let watching = Watching { hours: hours.clone(), bell: Bell::default(), judges: true };
+    let sockets = sockets::start(plan, None, &server.clock, &Universe::new(), &inbox, &evidence, watching);
     Desk { server, handle, limits, _sockets: sockets, _credentials: keep }
 }
 

@@ -273,8 +273,8 @@ async fn world(drill: Drill) -> Played {
     let feed = FeedConfig { socket: socket("ws://sim/feed"), sockets: 1, ..FeedConfig::new("ws://sim/feed") };
     let plan = SocketPlan::new(feed, credentials);
     let updates = Some(socket("ws://sim/orderupdate"));
-    let watching = Watching { bell: Bell::default(), judges: true };
-    let sockets = sockets::start(plan, updates, &clock, core.universe(), &hours, &inbox, &evidence, watching);
+    let watching = Watching { hours: hours.clone(), bell: Bell::default(), judges: true };
+    let sockets = sockets::start(plan, updates, &clock, core.universe(), &inbox, &evidence, watching);
     follow_session(&clock, &hours, sockets.data_expected.clone());
     let (name, now) = ("drill".to_owned(), clock.now());
     let publisher = Publisher::new(Mode::Sim, name.clone(), name, indices.clone(), now, hours.clone(), budget);

@@ -14,6 +14,9 @@ use crate::market::Key;
 use crate::market::planner::{Chain, Desired, Entry, Pin, SocketId};
 use crate::market::quotes::LiveQuotes;
 
+/// What is wanted, and the version of it.
+type Wish = (u64, Desired);
+
 #[derive(Debug, Default)]
 struct Inputs {
     desired: Desired,
@@ -169,7 +172,7 @@ impl Handle {
     }
 
     /// What happened to sockets since the last time, and what is wanted when that is not of this version.
-    pub(super) fn take(&self, known: u64) -> (Vec<(SocketId, Link)>, Option<(u64, Desired)>) {
+    pub(super) fn take(&self, known: u64) -> (Vec<(SocketId, Link)>, Option<Wish>) {
         let mut inputs = self.inputs();
         let links = std::mem::take(&mut inputs.links);
         let news = (inputs.version != known).then(|| (inputs.version, inputs.desired.clone()));
