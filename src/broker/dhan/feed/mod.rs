@@ -207,11 +207,12 @@ async fn share(
 /// data the last ones would never get their share of it.
 async fn in_turns(mut sockets: Vec<Pin<Box<dyn Future<Output = ()> + '_>>>) {
     std::future::poll_fn(move |context| {
-        if !sockets.is_empty() {
-            sockets.rotate_left(1);
-        }
         sockets.retain_mut(|socket| socket.as_mut().poll(context).is_pending());
-        if sockets.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        if sockets.is_empty() {
+            return Poll::Ready(());
+        }
+        sockets.rotate_left(1);
+        Poll::Pending
     })
     .await;
 }
