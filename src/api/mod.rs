@@ -22,6 +22,7 @@ pub mod route;
 pub mod server;
 pub mod spec;
 pub mod state;
+mod subscriptions;
 pub mod tokens;
 mod views;
 
@@ -31,8 +32,15 @@ use route::{Endpoint, Group};
 pub const PREFIX: &str = "/api/v2";
 
 /// Every group, in the order of the document.
-pub const GROUPS: [fn() -> Group; 6] =
-    [engine::group, control::group, positions::group, orders::group, records::group, admin::group];
+pub const GROUPS: [fn() -> Group; 7] = [
+    engine::group,
+    control::group,
+    positions::group,
+    orders::group,
+    subscriptions::group,
+    records::group,
+    admin::group,
+];
 
 /// Every endpoint under [`PREFIX`].
 pub fn endpoints() -> Vec<Endpoint> {

@@ -85,14 +85,14 @@ fn settings_read_again_apply_where_that_is_safe_and_wrong_ones_change_nothing() 
 
     std::fs::write(&file, "preset: [production]\nentry_guard:\n  cooldown_direction_secs: many\n").unwrap();
     let (code, wrong) = daemon.ask(&["reload"]);
-    assert_eq!(code, 1);
+    assert_eq!(code, 1, "{wrong}");
     assert!(wrong.contains("algo.yml:3") && wrong.contains("nothing was changed"), "{wrong}");
 
     let structure =
         "preset: [production]\nentry_guard:\n  cooldown_direction_secs: 900\nsignals:\n  primary_timeframe: 3m\n";
     std::fs::write(&file, structure).unwrap();
     let (code, refused) = daemon.ask(&["reload"]);
-    assert_eq!(code, 1);
+    assert_eq!(code, 1, "{refused}");
     assert!(refused.contains("signal: refused"), "{refused}");
     daemon.stop();
     let (code, proof) = ask(dir.path(), &["db", "verify"]);

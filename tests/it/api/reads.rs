@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use scalper::engine::status::{Alarm, OrderStatus};
+use scalper::market::planner::{SocketId, Tier};
+use scalper::market::sync::{Class, ClassStanding, SocketStanding, Standing};
 use scalper_decide::domain::Instant;
 
 use super::Rig;
@@ -77,5 +79,43 @@ async fn lists_come_in_pages_newest_first_and_wrong_questions_are_refused() {
     assert_eq!(why["lines"], serde_json::json!(["one", "two"]));
     rig.get("/api/v2/explain?what=03:00", &rig.read).await.is_problem(404, "NOT_FOUND");
     assert_eq!(rig.get("/api/v2/doctor", &rig.operate).await.json()["is_well"], true);
+    rig.end().await;
+}
+
+#[actix_web::test]
+async fn what_the_feed_carries_is_counted_by_what_data_has_confirmed() {
+    // S1-40, S1-47, G1-6
+    let rig = Rig::new().await;
+    let path = "/api/v2/subscriptions/status";
+    let nothing = rig.get(path, &rig.read).await.json();
+    assert_eq!((&nothing["carried"], &nothing["sockets"]), (&serde_json::json!(0), &serde_json::json!([])));
+    let class = ClassStanding { handed: 40, confirmed: 38, stalled_ms: Some(2_500), ..ClassStanding::default() };
+    let socket = |n, by_class| SocketStanding {
+        socket: SocketId(n),
+        open: true,
+        wanted: 42,
+        handed: 40,
+        sent: 40,
+        confirmed: 38,
+        waiting: 2,
+        oldest_waiting_ms: Some(900),
+        by_class,
+        ..SocketStanding::default()
+    };
+    let standing = Standing {
+        sockets: vec![socket(1, [(Class::NseFno, class)].into()), socket(2, [].into())],
+        by_tier: [(Tier::A, 50), (Tier::B, 30)].into(),
+        pinned: 3,
+        queued: 4,
+        ..Standing::default()
+    };
+    rig.status.send_modify(|status| Arc::make_mut(status).subscriptions = Arc::new(standing));
+    let seen = rig.get(path, &rig.read).await.json();
+    let totals = ["capacity", "carried", "confirmed", "waiting", "queued", "pinned", "tier_a", "tier_b"];
+    assert_eq!(totals.map(|key| seen[key].as_u64().unwrap()), [25_000, 80, 76, 4, 4, 3, 50, 30]);
+    let first = &seen["sockets"][0];
+    assert_eq!((&first["socket"], &first["oldest_waiting_ms"]), (&serde_json::json!(1), &serde_json::json!(900)));
+    assert_eq!(first["by_class"]["nse_fno"]["stalled_ms"], 2_500);
+    rig.get(path, "").await.is_problem(401, "UNAUTHENTICATED");
     rig.end().await;
 }

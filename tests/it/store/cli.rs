@@ -33,7 +33,7 @@ fn a_database_is_made_seeded_proved_copied_and_put_back() {
     let dir = dir.path();
     fs::write(dir.join("master.csv"), small_master()).unwrap();
     assert!(fails(dir, &["db", "verify"], 3).contains("there is no database"));
-    assert!(succeed(dir, &["db", "migrate"]).contains("schema 0 -> 4"));
+    assert!(succeed(dir, &["db", "migrate"]).contains("schema 0 -> 5"));
     assert!(succeed(dir, &["db", "migrate"]).contains("nothing to do"));
     assert!(fails(dir, &["db", "seed"], 3).contains("NIFTY (NSE IDX_I 13): no such instrument"));
     let seeded = succeed(dir, &["db", "seed", "--master", "master.csv"]);
