@@ -59,7 +59,14 @@ fn is_adopted(status: &Value) -> bool {
 #[test]
 fn what_an_outside_client_bought_is_shown_adopted_on_demand_protected_through_a_kill_and_left_to_the_paisa() {
     let dir = tempfile::tempdir().unwrap();
-    let quiet = ["adx: {min_primary: 99}", "stop_pct: 40", "target_pct: 90", "trail: none", "time_stop_minutes: 300"];
+    let quiet = [
+        "adx: {min_primary: 99}",
+        "stop_pct: 40",
+        "target_pct: 90",
+        "trail: none",
+        "break_even_after_pct: none",
+        "time_stop_minutes: 300",
+    ];
     std::fs::write(dir.path().join("algo.yml"), lively(&quiet)).unwrap();
     let simulator = Simulator::start(dir.path(), &["--speed", "20", "--seed", "1"]);
     let run = ["--config", "algo.yml", "--simulator", "simulator.json", "--no-guardian"];
