@@ -10,6 +10,8 @@ import urllib.error
 import urllib.request
 
 SCALPER, SCHEMATHESIS, EXAMPLES, SEED = sys.argv[1:]
+# The daemon runs in a folder of its own.
+SCALPER, SCHEMATHESIS = map(os.path.abspath, (SCALPER, SCHEMATHESIS))
 PATIENCE = 120  # seconds for anything to come about
 # What a valid question may meet all the same (409, 412, 422: as things stand it cannot be done) is described in the
 # document, so accepting every valid question is no property of this API.
